@@ -68,7 +68,69 @@ pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
             "set OPTION to the file with its private key, which openssl pkcs12 -in CERTIFICATE.pfx \
              -nodes extracts from a PFX file",
         ),
+        _ if text.contains("BEGIN DSA PRIVATE KEY") => (
+            "it is a DSA key",
+            "set OPTION to a file with an RSA key of 2048 to 4096 bits or a P-256 key",
+        ),
+        _ => return broken_pem(text),
+    })
+}
+
+/// Describes a text in PEM format whose lines were changed, and the fix, with placeholders as in
+/// [`other_key`].
+fn broken_pem(text: &str) -> Option<(&'static str, &'static str)> {
+    let text = text.trim();
+    Some(match text {
+        // "-----BEGIN " in base64
+        _ if text.starts_with("LS0tLS1CRUdJTi") => (
+            "it is base64-encoded once more",
+            "decode it with base64 -d FILE >FILE.new, set the mode of the new file to 0600, and \
+             set OPTION to the new file",
+        ),
+        _ if !text.contains("-----BEGIN ") => return None,
+        _ if text.contains("\\n") => (
+            "it has \\n as two characters in place of line breaks",
+            "run printf '%b\\n' \"$(cat FILE)\" >FILE.new, set the mode of the new file to 0600, \
+             and set OPTION to the new file",
+        ),
+        _ if !text.contains("-----END ") => (
+            "it has no last line that begins with -----END",
+            "copy the whole text to FILE again, up to its last line",
+        ),
+        _ if text.lines().count() == 1 => {
+            ("its line breaks are missing", "copy the text to FILE again, with its line breaks")
+        }
+        // Leading spaces of the first line are cut off above.
+        _ if text
+            .lines()
+            .any(|line| line.trim().starts_with("-----") && line.starts_with([' ', '\t'])) =>
+        {
+            (
+                "its lines begin with spaces",
+                "run sed 's/^[[:space:]]*//' FILE >FILE.new, set the mode of the new file to 0600, \
+                 and set OPTION to the new file",
+            )
+        }
         _ => return None,
+    })
+}
+
+/// Describes a text that is not a certificate in PEM format, and the fix, with placeholders as in
+/// [`other_key`].
+pub fn other_certificate(text: &str) -> Option<(&'static str, &'static str)> {
+    Some(match text {
+        _ if text.contains("BEGIN PKCS7") => (
+            "it is a PKCS #7 file",
+            "run openssl pkcs7 -print_certs -in FILE -out FILE.pem, and set OPTION to the new file",
+        ),
+        _ if text.contains("CERTIFICATE REQUEST-----") => (
+            "it is a certificate request",
+            "set OPTION to the certificate that the authority issued for the request",
+        ),
+        _ if text.contains("PRIVATE KEY-----") && !text.contains("BEGIN CERTIFICATE") => {
+            ("it is only a private key", "set OPTION to the file with the certificate")
+        }
+        _ => return broken_pem(text),
     })
 }
 
@@ -107,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn other_certificates_are_described() {
+        for (text, words) in [
+            ("-----BEGIN PKCS7-----", "it is a PKCS #7 file"),
+            ("-----BEGIN CERTIFICATE REQUEST-----", "it is a certificate request"),
+            ("-----BEGIN PRIVATE KEY-----", "it is only a private key"),
+            ("-----BEGIN CERTIFICATE-----\nMIIE", "it has no last line that begins with -----END"),
+        ] {
+            assert_eq!(other_certificate(text).map(|(what, _)| what), Some(words), "{text}");
+        }
+        assert_eq!(other_certificate("text"), None);
+    }
+
+    #[test]
     fn other_keys_are_described() {
         for (text, words) in [
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "it is encrypted"),
@@ -117,9 +192,24 @@ mod tests {
             ("-----BEGIN RSA PUBLIC KEY-----", "it is a public key"),
             ("ssh-rsa AAAA", "it is a public key"),
             ("-----BEGIN CERTIFICATE-----", "it is only a certificate"),
+            ("-----BEGIN DSA PRIVATE KEY-----", "it is a DSA key"),
+            ("LS0tLS1CRUdJTiBQUklW", "it is base64-encoded once more"),
+            (
+                "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----",
+                "it has \\n as two characters in place of line breaks",
+            ),
+            (
+                "-----BEGIN PRIVATE KEY----- MIIE -----END PRIVATE KEY-----",
+                "its line breaks are missing",
+            ),
+            (
+                "-----BEGIN PRIVATE KEY-----\n  MIIE\n  -----END PRIVATE KEY-----\n",
+                "its lines begin with spaces",
+            ),
+            ("-----BEGIN PRIVATE KEY-----\nMIIE", "it has no last line that begins with -----END"),
         ] {
             assert_eq!(other_key(text).map(|(what, _)| what), Some(words), "{text}");
         }
-        assert_eq!(other_key("-----BEGIN PRIVATE KEY-----"), None);
+        assert_eq!(other_key("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----"), None);
     }
 }

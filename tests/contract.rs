@@ -62,3 +62,13 @@ fn an_output_that_cannot_be_written_is_reported() {
         assert_eq!(status, Some(1), "{stderr}");
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn a_link_without_its_target_is_named() {
+    let world = World::new();
+    std::os::unix::fs::symlink("/nonexistent/token", world.path("token")).unwrap();
+    let run = world.run("file --path={dir}/token --audience={aud}");
+    assert_eq!(run.status, 4, "{run:?}");
+    assert!(run.stderr.contains("does not exist: it is a link to a file that does not exist"));
+}

@@ -41,3 +41,36 @@ fn the_log_warns_about_secrets_that_others_can_read() {
         std::fs::remove_file(world.path("log")).unwrap();
     }
 }
+
+/// The limit does not apply to root, so a test of root runs the program as another user.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_system_that_refuses_threads_does_not_end_the_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::Command;
+    use std::{env, fs};
+
+    use common::server::{Server, json};
+    use common::{AUDIENCE, Run, jwt};
+    let server = Server::new(|_| json(&jwt(60)));
+    let program = env::temp_dir().join(format!("wif-token-without-threads-{}", std::process::id()));
+    fs::copy(env!("CARGO_BIN_EXE_wif-token"), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .args([
+            "-c",
+            "if (ulimit -p 1) 2>/dev/null; then ulimit -p 1; else ulimit -u 1; fi; exec \"$@\"",
+            "sh",
+        ])
+        .arg(&program)
+        .env_clear();
+    shell.args(["url", &format!("--url={}/", server.url), &format!("--audience={AUDIENCE}")]);
+    if rustix::process::geteuid().is_root() {
+        shell.uid(65534).gid(65534);
+    }
+    let output = shell.current_dir("/").output();
+    fs::remove_file(&program).unwrap();
+    Run::new(output.unwrap()).token();
+}

@@ -57,13 +57,16 @@ impl CredentialFile {
             let wrong = Error::new(Kind::Configuration, format!("{shown} is not JSON"));
             match other_content(text.expose(), path) {
                 Some((what, fix)) => wrong.cause(what).fix(fix),
-                None => wrong
-                    .cause(format!(
-                        "syntax error in line {}, column {}",
-                        error.line(),
-                        error.column()
-                    ))
-                    .fix("correct the file, or create it again with wif-token config SOURCE"),
+                None => {
+                    let (line, column) = (error.line(), error.column());
+                    let slip =
+                        (!error.is_eof()).then(|| slip(text.expose(), line, column)).flatten();
+                    let (what, fix) = slip.unwrap_or((
+                        "syntax error",
+                        "correct the file, or create it again with wif-token config SOURCE",
+                    ));
+                    wrong.cause(format!("{what} in line {line}, column {column}")).fix(fix)
+                }
             }
         })?;
         let digest = digest([text.expose().as_bytes()].into_iter());
@@ -81,6 +84,16 @@ impl CredentialFile {
         let map = value.as_object().unwrap_or(&empty);
         let prefix = if inside.is_some() { "source_credentials." } else { "" };
         let members = Members { map, path, inside: prefix.to_owned(), fix: WIF_TOKEN_CONFIG };
+        let is_own =
+            map.get("type").and_then(Value::as_str).is_some_and(|own| TYPES.contains(&own));
+        if let Some(name) = wrapper(map).filter(|_| !is_own) {
+            let cause = format!("the credentials are in the member {name}");
+            let file = quoted(&path.to_string_lossy()).into_owned();
+            let fix = format!(
+                "write only this member to another file, for example with jq .{name} {file}"
+            );
+            return Err(unusable(path, prefix, (cause, fix)));
+        }
         let kind = members.text("type")?;
         let of_user = Members { map, path, inside: prefix.to_owned(), fix: GCLOUD_LOGIN };
         let user = |is_workforce| {
@@ -106,6 +119,40 @@ impl CredentialFile {
     }
 }
 
+/// What other notations allow and JSON does not, at the place of a syntax error, and the fix.
+fn slip(text: &str, line: usize, column: usize) -> Option<(&'static str, &'static str)> {
+    let current = text.lines().nth(line.checked_sub(1)?)?;
+    let at = column.saturating_sub(1);
+    let (before, rest) = current.split_at_checked(at).unwrap_or((current, ""));
+    let before = text.lines().take(line - 1).chain([before]).collect::<Vec<_>>().join("\n");
+    let is_closed = before.trim_end().ends_with('}') && !before.trim_start().starts_with("//");
+    Some(match rest {
+        _ if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| current.starts_with(mark)) => {
+            ("it has the marks of a merge conflict", "resolve the conflict, and remove the marks")
+        }
+        _ if rest.starts_with(['/', '#']) => {
+            ("it has a comment", "remove the comments, which JSON does not allow")
+        }
+        _ if rest.starts_with('\'') => {
+            ("it has a single quotation mark", "write names and values in double quotes")
+        }
+        _ if rest.starts_with(['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}']) => (
+            "it has a typographic quotation mark",
+            "write names and values in straight double quotes",
+        ),
+        _ if rest.starts_with(['}', ']']) && before.trim_end().ends_with(',') => {
+            ("it has a comma before the closing bracket", "remove the comma after the last member")
+        }
+        _ if rest.starts_with('"') && !before.trim_end().ends_with([',', '{', '[', ':']) => {
+            ("it has no comma between two members", "add the comma")
+        }
+        _ if is_closed && serde_json::from_str::<Value>(&before).is_ok() => {
+            ("it has text after the JSON object", "remove the text after the object")
+        }
+        _ => return None,
+    })
+}
+
 /// What a file contains instead of JSON, and the fix.
 fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
     let trimmed = text.trim();
@@ -128,6 +175,13 @@ fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
         ),
         "" => ("it is empty", WIF_TOKEN_CONFIG.to_owned()),
         _ if trimmed.starts_with("type:") => ("it is YAML", format!("write {file} as JSON")),
+        _ if trimmed.starts_with("apiVersion:") || trimmed.starts_with("kind:") => (
+            "it is a manifest of Kubernetes",
+            format!(
+                "write only the JSON in its data to {file}, decoded with base64 -d if it is a \
+                 Secret"
+            ),
+        ),
         _ if trimmed.starts_with('<') && !trimmed.starts_with("<<") => (
             "it is HTML or XML, usually a sign-in page or an error page",
             "download or create the file again".to_owned(),
@@ -157,6 +211,10 @@ fn other_value(value: &Value) -> (&'static str, &'static str) {
             "it is an OAuth client, not credentials",
             "run gcloud auth application-default login --client-id-file=FILE, and use the file that it \
              writes",
+        ),
+        Value::Object(map) if map.contains_key("apiVersion") && map.contains_key("kind") => (
+            "it is a manifest of Kubernetes",
+            "write only the JSON in its data to FILE, decoded with base64 -d if it is a Secret",
         ),
         Value::Object(map) if map.contains_key("sops") => {
             ("it is encrypted with SOPS", "decrypt it with sops --decrypt FILE")
@@ -190,6 +248,16 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     Ok(CredentialFile::Impersonated { source, account, delegates, scopes })
 }
 
+/// The member that contains the credentials, for example in the output of `terraform output -json`.
+fn wrapper(map: &Map<String, Value>) -> Option<&str> {
+    let is_credentials = |value: &Value| {
+        value.get("type").and_then(Value::as_str).is_some_and(|kind| TYPES.contains(&kind))
+    };
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let (name, _) = map.iter().find(|(name, value)| is_name(name) && is_credentials(value))?;
+    Some(name.as_str()).filter(|name| name.len() <= 40)
+}
+
 /// The error for a file or object without usable credentials, for this reason.
 fn unusable(path: &Path, inside: &str, (cause, fix): (impl Display, impl Into<String>)) -> Error {
     let shown = show::path(path);
@@ -218,7 +286,8 @@ fn other_type(found: &str, path: &Path, inside: &str) -> Error {
         ),
         _ => {
             let cause = "its type is not supported".to_owned();
-            let known = nearest(&found.replace('-', "_"), TYPES.iter().copied());
+            let name = found.trim().to_ascii_lowercase().replace('-', "_");
+            let known = nearest(&name, TYPES.iter().copied());
             let fix = known.map(|known| format!("set type to {known}"));
             (cause, fix.unwrap_or_else(|| WIF_TOKEN_CONFIG.to_owned()))
         }

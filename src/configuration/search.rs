@@ -21,6 +21,10 @@ use crate::world::HOME;
 /// The variable with the path of the folder for the settings of gcloud.
 const GCLOUD_FOLDER: &str = "CLOUDSDK_CONFIG";
 
+/// Variables in which Terraform, gcloud and the action google-github-actions/auth have the path.
+const OTHER_VARIABLES: [&str; 3] =
+    ["GOOGLE_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", "GOOGLE_GHA_CREDS_PATH"];
+
 /// The variable with the host, and the port if it is not 80, of the metadata server.
 pub const METADATA_HOST: &str = "GCE_METADATA_HOST";
 
@@ -79,9 +83,19 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         None => format!("{} is not set", home_variable()),
     };
     let cause = format!("{VARIABLE} is not set, {well_known}, and {server}");
-    Err(Error::new(Kind::Usage, "no credentials were found")
-        .cause(cause)
-        .fix(format!("add --credentials=FILE or set {VARIABLE}")))
+    let others = OTHER_VARIABLES.iter();
+    let other = others.filter_map(|name| Some((name, cx.env.get(name)?))).next();
+    let fix = match other {
+        Some((name, value)) if show::content(&value.to_string_lossy()).is_some() => format!(
+            "write the content of {name}, which only other tools read, to a file, and set {VARIABLE} \
+             to its path"
+        ),
+        Some((name, _)) => {
+            format!("set {VARIABLE} to the path in {name}, which only other tools read")
+        }
+        None => format!("add --credentials=FILE or set {VARIABLE}"),
+    };
+    Err(Error::new(Kind::Usage, "no credentials were found").cause(cause).fix(fix))
 }
 
 /// The path of a file in the folder of gcloud's settings, and the variable that determines the folder.

@@ -188,8 +188,13 @@ fn bytes(
     })
 }
 
-/// Why a value of `option` is not a path on this host, and the fix.
+/// Why a value of `option` is not the path of a file on this host, and the fix.
 pub fn mistaken_path(value: &str, option: &str) -> Option<(String, String)> {
+    let path = Path::new(value);
+    if path.is_symlink() && !path.exists() {
+        let what = "it is a link to a file that does not exist".to_owned();
+        return Some((what, format!("restore the target of the link, or check {option}")));
+    }
     if value.trim() != value {
         let what = "the path begins or ends with a space".to_owned();
         return Some((what, format!("remove the space from {option}")));

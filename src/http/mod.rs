@@ -284,7 +284,7 @@ impl Agent {
         self.agent.get_or_init(|| {
             let tls = TlsConnector::new(Arc::new(self.settings.tls.clone()), self.peer.clone());
             let (deadline, unix) = (self.world.deadline, self.settings.unix_socket.clone());
-            let resolver = Resolver { is_unneeded: unix.is_some(), ..Resolver::default() };
+            let resolver = Resolver { is_unneeded: unix.is_some() };
             let connectors =
                 ().chain(ProxyConnector::default())
                     .chain(SocketConnector { deadline, unix })

@@ -190,7 +190,7 @@ impl Response {
     }
 
     /// Whether the proxy Squid responded in place of the server.
-    fn is_of_squid(&self) -> bool {
+    pub fn is_of_squid(&self) -> bool {
         self.headers("x-squid-error").next().is_some()
     }
 

@@ -9,13 +9,15 @@ use std::fmt;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{self, DefaultResolver, ResolvedSocketAddrs};
 use ureq::unversioned::transport::{
-    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport,
+    Buffers, ConnectionDetails, Connector, Either, LazyBuffers, NextTimeout, Transport, time,
 };
 use ureq::{Error, Timeout};
 
@@ -31,7 +33,6 @@ const WINDOWS_DELAY: Duration = Duration::from_millis(500);
 /// Resolves a host name on a separate thread, and names the stage of a timeout.
 #[derive(Debug, Default)]
 pub(super) struct Resolver {
-    pub(super) default: DefaultResolver,
     /// Whether the connections are to a Unix socket, for which no address is needed.
     pub(super) is_unneeded: bool,
 }
@@ -48,11 +49,29 @@ impl resolver::Resolver for Resolver {
             unused.push((Ipv4Addr::LOCALHOST, 0).into());
             return Ok(unused);
         }
-        self.default.resolve(uri, config, timeout).map_err(|error| match error {
-            Error::Timeout(_) => Error::Timeout(Timeout::Resolve),
+        resolve(uri, config, timeout).map_err(|error| match error {
             Error::Io(error) => Error::Other(Box::new(Unresolved(error))),
             other => other,
         })
+    }
+}
+
+/// The library would panic if the system refuses a thread. In that case the name is resolved on this
+/// thread, because a wait for the DNS servers is better than a failure.
+fn resolve(uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    use resolver::Resolver as _;
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let unlimited = NextTimeout { after: time::Duration::NotHappening, ..timeout };
+    let (name, settings) = (uri.clone(), config.clone());
+    let on_thread = move || {
+        let _ = sender.send(DefaultResolver::default().resolve(&name, &settings, unlimited));
+    };
+    match thread::Builder::new().spawn(on_thread) {
+        Ok(_) => {
+            let resolved = receiver.recv_timeout(*timeout.after);
+            resolved.unwrap_or(Err(Error::Timeout(Timeout::Resolve)))
+        }
+        Err(_) => DefaultResolver::default().resolve(uri, config, unlimited),
     }
 }
 
@@ -130,9 +149,9 @@ fn connect(addresses: &[SocketAddr], wait: &Wait) -> Result<TcpStream, Error> {
 fn connect_to_unix_socket(path: &Path, wait: &Wait) -> Result<TcpStream, Error> {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let path = path.to_owned();
-    std::thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path)))?;
+    thread::Builder::new().spawn(move || sender.send(UnixStream::connect(path)))?;
     let result = receiver.recv_timeout(wait.left()?).map_err(|_| Error::Timeout(wait.reason))?;
     Ok(OwnedFd::from(result?).into())
 }

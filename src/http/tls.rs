@@ -17,6 +17,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::formats;
 use crate::secret::Secret;
+use crate::shell::quoted;
 use crate::show;
 use crate::x509;
 
@@ -70,6 +71,11 @@ impl ClientCert {
     ) -> Result<ClientCert, Error> {
         ClientCert::read(chain, key, place).map_err(|unusable| {
             let reason = match unusable {
+                Unusable::Chain => {
+                    let error = unusable.explain(place);
+                    let other = formats::other_certificate(chain.expose());
+                    return other.into_iter().fold(error, |error, (what, _)| error.cause(what));
+                }
                 Unusable::Key => formats::other_key(key.expose()),
                 Unusable::KeyType => x509::without_public_key(key, &[x509::P256, x509::P384]),
                 _ => None,
@@ -170,8 +176,15 @@ impl Authorities {
         let trusted = x509::certificates(&pem).unwrap_or_default();
         Verifier::of(trusted).ok_or_else(|| {
             let what = format!("{} does not contain a certificate in PEM format", self.place());
-            Error::new(Kind::Configuration, what)
-                .fix("add the certificate of the authority that issued the server's certificate")
+            let error = Error::new(Kind::Configuration, what)
+                .fix("add the certificate of the authority that issued the server's certificate");
+            match (self, formats::other_certificate(pem.expose())) {
+                (Authorities::File(CaFile { path, place }), Some((what, fix))) => {
+                    let file = quoted(&path.to_string_lossy()).into_owned();
+                    error.cause(what).fix(formats::filled(fix, &file, place))
+                }
+                _ => error,
+            }
         })
     }
 }

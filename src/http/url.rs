@@ -33,6 +33,9 @@ impl Url {
         if !text.contains("://") {
             return Err(wrong());
         }
+        if let Some(placeholder) = placeholder(text) {
+            return Err(format!("must not contain the placeholder {placeholder}"));
+        }
         if text.contains('#') {
             return Err("must not have a fragment (#…)".to_owned());
         }
@@ -143,6 +146,22 @@ impl Url {
     }
 }
 
+/// A word in braces or angle brackets before the query, as in documentation and templates. RFC 3986 allows
+/// neither character. `${NAME}` is a variable.
+fn placeholder(text: &str) -> Option<&str> {
+    let path = text.split(['?', '#']).next()?;
+    let start = path.find(['{', '<'])?;
+    if path.get(..start)?.ends_with('$') {
+        return None;
+    }
+    let end = start + path.get(start..)?.find(['}', '>'])?;
+    let end = end + usize::from(path.get(end + 1..).is_some_and(|rest| rest.starts_with('}')));
+    let found = path.get(start..=end)?;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-. ".contains(c);
+    let name = found.trim_matches(['{', '}', '<', '>']);
+    (!name.trim().is_empty() && name.len() <= 40 && name.chars().all(is_part)).then_some(found)
+}
+
 fn is_local(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
@@ -216,10 +235,14 @@ mod tests {
             ("$ISSUER", "nothing expands $ISSUER"),
             ("https://${HOST}/", "nothing expands ${HOST}"),
             ("https://u@a/", "user name"),
+            ("https://a/{tenant}/v2.0", "the placeholder {tenant}"),
+            ("https://a/{{ tenant }}/x", "the placeholder {{ tenant }}"),
+            ("https://<host>/x", "the placeholder <host>"),
         ] {
             assert!(Url::parse(text).unwrap_err().contains(words), "{text}");
         }
         assert!(Url::parse("https://a/$NAME").is_ok());
+        assert!(Url::parse("https://a/?filter={name}").is_ok());
     }
 
     #[test]

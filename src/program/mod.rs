@@ -91,6 +91,9 @@ const OF_SERVICE: [&str; 7] = [
     "LISTEN_FDNAMES",
 ];
 
+/// Words that only a shell interprets.
+const OPERATORS: [&str; 9] = ["|", "||", "&&", ";", ">", ">>", "<", "2>&1", "2>/dev/null"];
+
 /// How long to read from the pipe after the program has ended.
 const DRAIN: Duration = Duration::from_millis(200);
 
@@ -123,6 +126,16 @@ impl Program {
             None => Error::new(Kind::Unreachable, format!("{shown} was terminated")).cause(status),
         };
         error.fix(format!("run {} by hand to see its error output", self.place))
+    }
+
+    /// The fix if an argument is an operator of a shell: the program gets it as text, but a user who runs
+    /// the same line by hand sees no failure.
+    pub fn without_shell(&self) -> Option<String> {
+        let operator = OPERATORS.iter().find(|word| self.args.iter().any(|arg| arg == **word))?;
+        Some(format!(
+            "run the whole line with sh -c, because no shell interprets {operator} in {}",
+            self.place
+        ))
     }
 
     /// Runs the program and returns its exit status and its standard output, at most 1 MiB of
@@ -221,6 +234,10 @@ impl Program {
             io::ErrorKind::NotFound => Kind::Absent,
             _ => Kind::Configuration,
         };
+        let whole = || whole_command_line(&self.name, place, kind, &self.env(world));
+        if let Some(whole) = (kind == Kind::Absent).then(whole).flatten() {
+            return whole;
+        }
         let failed = Error::new(kind, format!("cannot run {shown}"));
         match shell::expansion(&self.name.to_string_lossy()) {
             Some((text, _)) if kind == Kind::Absent => failed
@@ -229,6 +246,24 @@ impl Program {
             _ => failed.cause(error).fix(format!("check {place} and PATH")),
         }
     }
+}
+
+/// The failure if the name of a program in `place` is a whole command line and not a path with a space. It
+/// is not shown, because it may contain a secret.
+pub fn whole_command_line(name: &OsStr, place: &str, kind: Kind, env: &Env) -> Option<Error> {
+    let text = name.to_string_lossy();
+    let (first, _) = text.split_once(char::is_whitespace)?;
+    let first = OsStr::new(first);
+    let is_line = !is_path(first)
+        || find(first, env).is_some()
+        || [" -", " '", " \"", "://"].iter().any(|part| text.contains(part));
+    let fix = "write the program and each argument as a separate word, or use sh -c to run a command \
+               line with a shell";
+    is_line.then(|| {
+        Error::new(kind, format!("cannot run {place}"))
+            .cause("its name contains a space, as a whole command line does")
+            .fix(fix)
+    })
 }
 
 /// Why the operating system did not start a program, with this error; `None` if it is not known. The

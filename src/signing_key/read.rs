@@ -78,6 +78,9 @@ fn from_jwk(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
     if jwk.contains_key("keys") {
         return Err(Refusal("it is a JWK set", Some("use a file with one private JWK")));
     }
+    if jwk.contains_key("private_key") {
+        return Err(Refusal("it is a service account key, not a JWK", None));
+    }
     if jwk.contains_key("kty") && !jwk.contains_key("d") {
         return Err(Refusal(
             "it is a public key",

@@ -90,7 +90,8 @@ impl Source for Output {
         let what = format!("the output of {}", show::path(self.program.name.as_ref()));
         let (status, text) = self.program.run(cx)?;
         if !status.success() {
-            return Err(reported(self.program.failed(status, cx), &text, request.token_type));
+            let failed = self.by_shell(self.program.failed(status, cx));
+            return Err(reported(failed, &text, request.token_type));
         }
         if text.expose().trim().is_empty() {
             return Err(Error::new(Kind::Protocol, format!("{what} is empty"))
@@ -98,6 +99,19 @@ impl Source for Output {
         }
         let renew = "configure the program to print a valid token, \
                      and check the clocks of this host and of the issuer";
-        self.field.token(&text, Origin::new(what, PLACE, renew), request, cx)
+        let token = self.field.token(&text, Origin::new(what, PLACE, renew), request, cx);
+        token.map_err(|error| self.by_shell(error))
+    }
+}
+
+impl Output {
+    /// A failure, with the fix for a command line that only a shell can run.
+    fn by_shell(&self, error: Error) -> Error {
+        match self.program.without_shell() {
+            Some(fix) if matches!(error.kind(), Kind::Protocol | Kind::Unreachable) => {
+                error.fix(fix)
+            }
+            _ => error,
+        }
     }
 }

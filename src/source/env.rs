@@ -72,7 +72,16 @@ pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Err
         }
         match cx.env.get(name) {
             Some(_) => Error::new(Kind::Absent, format!("{name} is empty")).fix(absent),
-            None => env::not_set(Kind::Absent, name, "--name", absent),
+            None => {
+                let upper = name.to_ascii_uppercase();
+                let error = env::not_set(Kind::Absent, name, "--name", absent);
+                match cx.env.undeclared().get(&upper) {
+                    Some(_) => error
+                        .cause(format!("{upper} is set, and names of variables are case-sensitive"))
+                        .fix(format!("use --name={upper}")),
+                    None => error,
+                }
+            }
         }
     })
 }

@@ -132,9 +132,15 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
                 None | Some("") => format!("{what} has no member {missing:?}"),
                 Some(parent) => format!("{parent:?} in {what} has no member {missing:?}"),
             };
+            let fix = match mismatch::path_of_token(&value) {
+                None if value.as_object().is_some_and(mismatch::reports_error) => {
+                    mismatch::SEE_ERROR.to_owned()
+                }
+                found => field.correct(found),
+            };
             Err(Error::new(Kind::Configuration, wrong)
                 .cause(format!("the JSON there is {}", contents(inside)))
-                .fix(field.correct(mismatch::path_of_token(&value))))
+                .fix(fix))
         }
     }
 }

@@ -140,6 +140,7 @@ impl Source for Get {
         }
         let headers = self.header_option;
         let response = cx.send(get)?;
+        let (status, is_of_squid) = (response.status, response.is_of_squid());
         let text = response.error_text().unwrap_or_default().to_ascii_lowercase();
         let response = response.require_success().map_err(|error| match error.kind() {
             Kind::Denied | Kind::Configuration
@@ -152,7 +153,19 @@ impl Source for Get {
                 "assign a managed identity to this virtual machine, or check client_id in {}",
                 self.option
             )),
-            Kind::Denied => error.fix(format!("check the credentials in {headers}")),
+            // These responses are not those of the server.
+            Kind::Denied if is_of_squid || matches!(status, 407 | 511) => error,
+            // RFC 9110, section 15.5.6
+            Kind::Denied if status == 405 => error
+                .of_kind(Kind::Configuration)
+                .fix(format!("set {} to a URL that accepts GET requests", self.option)),
+            Kind::Denied if status == 401 && self.headers.is_empty() => {
+                error.fix(format!("set {headers} to the credentials that the server requires"))
+            }
+            Kind::Denied if matches!(status, 401 | 403) => {
+                error.fix(format!("check the credentials in {headers}"))
+            }
+            Kind::Denied => error.fix(format!("check {} and {headers}", self.option)),
             _ => error,
         })?;
         let what = format!("the response from {}", self.url);

@@ -196,6 +196,19 @@ pub fn is_bearer(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~+/".contains(&c))
 }
 
+/// Why a text in place of a secret bearer token is not one: quotes, or what nothing has expanded. Any other
+/// text may be a token, because some servers accept tokens with other characters.
+pub fn not_a_bearer(text: &str) -> Option<String> {
+    let unquoted =
+        ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));
+    if unquoted.is_some_and(is_bearer) {
+        return Some("it is enclosed in quotes".to_owned());
+    }
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_-. ${}()%<>[]*•".contains(c);
+    let is_name = !is_bearer(text) && text.chars().all(is_part);
+    is_name.then(|| mismatch::unexpanded(text)).flatten()
+}
+
 fn not_a_token(origin: &Origin, why: impl std::fmt::Display, fix: &str) -> Error {
     Error::new(Kind::Protocol, format!("{} does not contain a {}", origin.what, origin.noun))
         .cause(why)
@@ -223,6 +236,24 @@ mod tests {
             ("é", false),
         ] {
             assert_eq!(is_bearer(text), is_token, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_cannot_be_a_bearer_token_is_refused() {
+        for (text, words) in [
+            ("\"hvs.a\"", "in quotes"),
+            ("'hvs.a'", "in quotes"),
+            ("***", "masked"),
+            ("$(System.AccessToken)", "$(…)"),
+            ("${VAULT_TOKEN}", "a reference to a variable"),
+            ("${{ secrets.VAULT_TOKEN }}", "${{ … }}"),
+            ("<token>", "a placeholder"),
+        ] {
+            assert!(not_a_bearer(text).is_some_and(|why| why.contains(words)), "{text}");
+        }
+        for text in ["hvs.a", "null", "~/a:b", "@a&b", "a \"b\"", "/p#q", "\"a b\"", "$2y$10$abc"] {
+            assert_eq!(not_a_bearer(text), None, "{text}");
         }
     }
 

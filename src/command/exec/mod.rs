@@ -178,7 +178,9 @@ fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation, env: &E
     let is_found = explained.is_some() || error.kind() != ErrorKind::NotFound;
     let status = Some(if is_found { NOT_RUN } else { NOT_FOUND });
     invocation.exit.set_form(FailureForm { status, ..FailureForm::MESSAGE });
-    explained.unwrap_or_else(|| {
+    let place = "the command after --";
+    let whole = || program::whole_command_line(name, place, Kind::Configuration, env);
+    explained.or_else(|| (!is_found).then(whole).flatten()).unwrap_or_else(|| {
         let shown = show::path(name.as_ref());
         match is_found {
             true => Error::new(Kind::Configuration, format!("cannot run {shown}")).cause(error),

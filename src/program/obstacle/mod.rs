@@ -170,7 +170,10 @@ pub(super) fn of_failed(path: &Path, status: ExitStatus, env: &Env) -> Option<Ob
         head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;
     match head.strip_prefix(b"#!") {
         Some(line) => shebang::obstacle(path, line, env),
-        None => machine(&head).and_then(of_machine).or_else(|| of_other_system(&head)),
+        None => machine(&head)
+            .and_then(of_machine)
+            .or_else(|| of_other_system(&head))
+            .or_else(|| of_archive(&head)),
     }
 }
 
@@ -211,6 +214,15 @@ fn of_other_system(head: &[u8]) -> Option<Obstacle> {
     Some(of_wrong_build(format!("it is a program for {system}")))
 }
 
+/// The reason that an archive does not start.
+fn of_archive(head: &[u8]) -> Option<Obstacle> {
+    let archives: [&[u8]; 4] = [b"\x1f\x8b", b"PK\x03\x04", b"BZh", b"\xfd7zXZ"];
+    archives.iter().any(|start| head.starts_with(start)).then(|| Obstacle {
+        cause: "it is an archive or a compressed file".to_owned(),
+        fix: "unpack the file, and run the program in it".to_owned(),
+    })
+}
+
 fn of_wrong_build(cause: String) -> Obstacle {
     Obstacle { cause, fix: format!("install a build for {}", this_system()) }
 }
@@ -218,7 +230,10 @@ fn of_wrong_build(cause: String) -> Obstacle {
 /// The reason that a file which is neither a script with a `#!` line nor a program for this system
 /// does not start.
 fn of_format(head: &[u8]) -> Obstacle {
-    let of_other = || machine(head).and_then(of_machine).or_else(|| of_other_system(head));
+    let of_other = || {
+        let of_program = machine(head).and_then(of_machine).or_else(|| of_other_system(head));
+        of_program.or_else(|| of_archive(head))
+    };
     match head {
         [] => Obstacle {
             cause: "it is empty".to_owned(),
@@ -227,6 +242,10 @@ fn of_format(head: &[u8]) -> Obstacle {
         [0xef, 0xbb, 0xbf, ..] => Obstacle {
             cause: "it begins with a byte order mark".to_owned(),
             fix: "save the file as UTF-8 without a byte order mark".to_owned(),
+        },
+        _ if head.trim_ascii_start().starts_with(b"<") => Obstacle {
+            cause: "it is HTML or XML, usually an error page in place of the download".to_owned(),
+            fix: "download the program again".to_owned(),
         },
         _ if !head.contains(&0) => without_interpreter("it has no #! line"),
         _ => of_other().unwrap_or_else(|| {
@@ -284,6 +303,8 @@ mod tests {
             (b"".to_vec(), "empty"),
             (b"\xef\xbb\xbf#!/bin/sh\n".to_vec(), "byte order mark"),
             (b"echo x\n".to_vec(), "no #! line"),
+            (b"<!DOCTYPE html>".to_vec(), "HTML"),
+            (b"\x1f\x8b\x08\0".to_vec(), "archive"),
         ] {
             let obstacle = of_format(&head);
             assert!(obstacle.cause.contains(named), "{obstacle:?}");

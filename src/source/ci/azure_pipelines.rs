@@ -90,7 +90,7 @@ impl Source for AzurePipelines {
             .header("Accept", "application/json")
             .header("Content-Type", "application/json")
             .header("X-TFS-FedAuthRedirect", "Suppress");
-        let post = job::authorized(post, BEARER, NO_BEARER, cx)?;
+        let post = job::authorized(post, BEARER, NO_BEARER, NO_BEARER, cx)?;
         let response = self.require_success(cx.send(post)?, &url)?;
         job::token(&response, "oidcToken", &url, URL, request, cx)
     }

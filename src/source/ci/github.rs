@@ -39,6 +39,9 @@ const ABSENT: &str = "add the permission `id-token: write` to the job, or in For
                       `enable-openid-connect: true` (jobs for pull requests from forks cannot \
                       have it)";
 
+const WRONG: &str = "remove ACTIONS_ID_TOKEN_REQUEST_TOKEN from the env of the job, because the runner \
+                     sets this variable";
+
 /// An Actions job.
 #[derive(Debug)]
 pub(super) struct Actions;
@@ -66,7 +69,7 @@ impl Source for Actions {
         let audience = request.audience_for_pool_provider()?;
         let url = job::url(URL, ABSENT, &[("audience", &audience)], cx)?;
         let get = http::Request::get(&url, URL).header("Accept", "application/json");
-        let get = job::authorized(get, BEARER, ABSENT, cx)?;
+        let get = job::authorized(get, BEARER, ABSENT, WRONG, cx)?;
         let response = cx.send(get)?.require_success();
         let response = response.map_err(|error| match error.kind() {
             Kind::Denied => {

@@ -9,7 +9,7 @@ use crate::error::{Error, Kind};
 use crate::http::{self, Response, Url, form};
 use crate::secret::Secret;
 use crate::source::env;
-use crate::token::{Origin, SubjectToken};
+use crate::token::{self, Origin, SubjectToken};
 
 /// The URL in a variable, with these fields appended to its query. `absent` is the fix in the error
 /// message if the variable is not set.
@@ -31,14 +31,19 @@ pub(super) fn url(
 }
 
 /// Adds the bearer token in a variable to a request. `absent` is the fix in the error message if
-/// the variable is not set.
+/// the variable is not set, and `wrong` if it does not contain a token.
 pub(super) fn authorized<'a>(
     request: http::Request<'a>,
     variable: &str,
     absent: &str,
+    wrong: &str,
     cx: &Context,
 ) -> Result<http::Request<'a>, Error> {
     let bearer = Secret::new(env::read(variable, absent, cx)?.expose().trim());
+    if let Some(why) = token::not_a_bearer(bearer.expose()) {
+        let what = format!("{variable} does not contain a token");
+        return Err(Error::new(Kind::Configuration, what).cause(why).fix(wrong));
+    }
     Ok(request.bearer(&bearer))
 }
 

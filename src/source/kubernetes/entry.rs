@@ -107,6 +107,19 @@ impl<'a> Entry<'a> {
         })
     }
 
+    /// Refuses the words that `kubectl config view` prints in place of secrets and certificates.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if the value of the member is such a word.
+    pub(super) fn refuse_redacted(&self, key: &str, value: &str) -> Result<(), Error> {
+        match ["DATA+OMITTED", "DATA OMITTED", "REDACTED"].contains(&value.trim()) {
+            false => Ok(()),
+            true => Err(self
+                .error(format!("has no {key}: kubectl config view replaced it by a word"))
+                .fix("export the kubeconfig again with kubectl config view --raw --flatten")),
+        }
+    }
+
     /// A member that has members itself.
     pub(super) fn part(&self, key: &str) -> Option<Entry<'a>> {
         let value = self.get(key)?;
@@ -126,6 +139,7 @@ impl<'a> Entry<'a> {
     pub(super) fn pem(&self, key: &str) -> Result<Option<(Secret, String)>, Error> {
         let data_key = format!("{key}-data");
         if let Some(base64) = self.text(&data_key)? {
+            self.refuse_redacted(&data_key, base64)?;
             // As in kubectl, the value may contain line breaks.
             let base64 = Secret::new(base64.replace(['\r', '\n'], ""));
             let bytes = STANDARD.decode(base64.expose().trim()).ok();

@@ -169,6 +169,9 @@ impl Issuer<'_> {
         let text = text.ok_or_else(|| {
             let fix = match self.client.member {
                 TokenMember::IdToken => "add --scope=openid, or use --use=access_token",
+                TokenMember::AccessToken if members.contains_key("id_token") => {
+                    "set --use=id_token"
+                }
                 TokenMember::AccessToken => "check --issuer and --use",
             };
             let what = format!("the response from {endpoint} has no {member}");

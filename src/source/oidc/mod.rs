@@ -117,6 +117,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 
 fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     let options = Options::read(values)?;
+    options.param.iter().try_for_each(refuse_plain_secret)?;
     match options.flow {
         Some(Flow::Device) => Ok(Box::new(Device::new(options)?)),
         _ if options.refresh_token_file.is_some() => {
@@ -124,6 +125,24 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
                 .fix("add --flow=device, or remove --refresh-token-file"))
         }
         _ => Ok(Box::new(ClientCredentials(Client::new(options, TokenMember::AccessToken)?))),
+    }
+}
+
+/// Refuses the value of a secret form field: the command line would show it, and a configuration would
+/// contain it.
+fn refuse_plain_secret(Pair(name, value): &Pair) -> Result<(), Error> {
+    let lower = name.to_ascii_lowercase();
+    let ends = ["password", "secret", "assertion", "_token", "api_key", "apikey"];
+    let is_secret = ends.iter().any(|end| lower.ends_with(end));
+    let is_plain =
+        SecretRef::parse(value).is_none() && !["true", "false"].contains(&value.as_str());
+    match is_secret && is_plain {
+        false => Ok(()),
+        true => {
+            let what = format!("--param contains the value of the secret field {name}");
+            Err(Error::new(Kind::Usage, what)
+                .fix(format!("use --param={name}=env:NAME or --param={name}=file:PATH")))
+        }
     }
 }
 

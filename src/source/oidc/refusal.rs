@@ -73,8 +73,11 @@ impl Refusal<'_> {
                     .to_owned()
             }
             "invalid_client" => self.fix_authentication(),
-            // Keycloak responds to a wrong secret with this code.
-            "unauthorized_client" if self.says(&["credential", "client secret"]) => {
+            // Keycloak responds to a wrong secret with this code, and Auth0 names the grant type
+            // client_credentials.
+            "unauthorized_client"
+                if self.says(&["credential", "client secret"]) && !self.says(&["grant type"]) =>
+            {
                 self.fix_authentication()
             }
             "unauthorized_client" if self.says(&["service account"]) => {

@@ -233,6 +233,13 @@ impl Login {
                  jwks_url or jwt_validation_pubkeys)"
                     .to_owned(),
             )),
+            // A failed TokenReview of the Kubernetes API: 403 or 500, by the version of the server.
+            403 | 500 if words.contains("service account unauthorized") => Some((
+                Kind::Denied,
+                "check that --login-mount is the method for this cluster, and that its token reviewer \
+                 may create tokenreviews (role system:auth-delegator)"
+                    .to_owned(),
+            )),
             400 | 401 => Some((Kind::Denied, credentials.to_owned())),
             // The server also returns 403 if no login method is mounted at the path.
             403 => Some((Kind::Denied, format!("{credentials}, or {path}"))),
@@ -256,16 +263,30 @@ fn jwt_of(option: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
 
 /// The Vault token of `--token`, of a variable, or of the file that `vault login` writes.
 fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
-    if let Some(secret) = secret {
-        return secret.read("--token", cx);
+    let (token, place) = find_token(secret, cx)?;
+    match token::not_a_bearer(token.expose()) {
+        None => Ok(token),
+        Some(why) => {
+            let what = format!("{place} does not contain a Vault token");
+            Err(Error::new(Kind::Configuration, what)
+                .cause(why)
+                .fix(format!("set {place} to the token itself, without quotes")))
+        }
     }
-    if let Some((token, _)) = variable(["BAO_TOKEN", "VAULT_TOKEN"], cx)? {
+}
+
+/// The token, and the option, variable or file that contains it.
+fn find_token(secret: Option<&SecretRef>, cx: &Context) -> Result<(Secret, &'static str), Error> {
+    if let Some(secret) = secret {
+        return Ok((secret.read("--token", cx)?, "--token"));
+    }
+    if let Some((token, name)) = variable(["BAO_TOKEN", "VAULT_TOKEN"], cx)? {
         let token = Secret::new(token);
-        return Ok(Secret::new(token.expose().trim_end_matches(['\r', '\n'])));
+        return Ok((Secret::new(token.expose().trim_end_matches(['\r', '\n'])), name));
     }
     let file = cx.env.home()?.map(|home| home.join(".vault-token"));
     match file.filter(|file| files::exists(file)) {
-        Some(file) => SecretRef::File(file).read("--token", cx),
+        Some(file) => Ok((SecretRef::File(file).read("--token", cx)?, "~/.vault-token")),
         None => Err(Error::new(Kind::Absent, "no Vault token found")
             .cause("BAO_TOKEN and VAULT_TOKEN are not set, and ~/.vault-token does not exist")
             .fix("run vault login or bao login, set --token, or use a different --login")),

@@ -215,6 +215,10 @@ impl Vault {
                      (or bao read)"
                 ),
             ),
+            404 if role.contains('/') => (
+                Kind::Configuration,
+                "set --role to the name of the role alone, without the path before it".to_owned(),
+            ),
             404 => (
                 Kind::Configuration,
                 "check the address and the namespace of the server (--address and --namespace)"

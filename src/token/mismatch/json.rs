@@ -78,6 +78,15 @@ pub fn kind_of(value: &Value) -> &'static str {
     }
 }
 
+/// The fix for JSON that reports an error.
+pub const SEE_ERROR: &str = "repeat the request or run the program by hand to see the error";
+
+/// Whether a JSON object reports an error, as APIs and executables do.
+pub fn reports_error(members: &Map<String, Value>) -> bool {
+    let has = |name: &str| members.get(name).is_some_and(|value| !value.is_null());
+    has("error") || has("errors") || members.get("success") == Some(&Value::Bool(false))
+}
+
 /// What a well-known JSON object without a subject token is, and the fix.
 fn without_token(members: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
     let has = |name: &str| members.contains_key(name);
@@ -94,10 +103,7 @@ fn without_token(members: &Map<String, Value>) -> Option<(&'static str, &'static
             "an access token that Google cannot verify, not a subject token",
             "request an ID token instead",
         )),
-        _ if has("error") || members.get("success") == Some(&Value::Bool(false)) => Some((
-            "JSON that reports an error",
-            "repeat the request or run the program by hand to see the error",
-        )),
+        _ if reports_error(members) => Some(("JSON that reports an error", SEE_ERROR)),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ mod json;
 mod placeholder;
 mod wrapping;
 
-pub use self::json::{kind_of, path_of_token};
+pub use self::json::{SEE_ERROR, kind_of, path_of_token, reports_error};
 use super::aws_request::{self, SignedRequest};
 use super::{Origin, TokenType, jwt, saml};
 use crate::show::TOKEN_PREFIXES;
@@ -38,6 +38,12 @@ pub fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Expla
         .or_else(|| other(text, expected, origin))
 }
 
+/// What a text is that nothing has expanded or replaced, such as `${NAME}` or `***`.
+pub fn unexpanded(text: &str) -> Option<String> {
+    let origin = Origin::new(String::new(), "", String::new());
+    placeholder::explain(text, &origin).map(|(what, _)| what)
+}
+
 /// What a token of this type is called.
 pub fn noun(token_type: TokenType) -> &'static str {
     match token_type {
@@ -66,6 +72,20 @@ pub fn is_token(text: &str) -> bool {
 }
 
 fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {
+    let is_escape = |c: char| c.is_control() && !c.is_whitespace();
+    if text.contains(is_escape) && !text.contains('\0') {
+        let what = "it contains control characters, usually the colors of a terminal".to_owned();
+        let fix = format!("check {}: only the token is allowed, without colors", origin.option);
+        return Some((what, fix));
+    }
+    let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}');
+    if text.contains(invisible) {
+        let what = "it contains an invisible character, such as a zero-width space".to_owned();
+        return Some((
+            what,
+            format!("check {}: copy the token again as plain text", origin.option),
+        ));
+    }
     let what = match text {
         _ if text.starts_with('\u{feff}') => "it begins with a byte order mark",
         _ if text.contains('\0') => "it is UTF-16 text or contains zero bytes",
@@ -168,6 +188,8 @@ mod tests {
         for (text, words) in [
             ("\u{feff}a.b.c", "byte order mark"),
             ("e\0y\0J\0", "UTF-16"),
+            ("\u{1b}[32meyJ.a.b\u{1b}[0m", "control characters"),
+            ("\u{200b}eyJ.a.b", "an invisible character"),
             ("-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----", "it is a PEM key"),
             ("<html><body>Sign in</body></html>", "it is HTML or XML, not a JWT"),
             ("ya29.c.x", "a Google access token"),

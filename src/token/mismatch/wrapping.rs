@@ -133,7 +133,9 @@ fn assignment(text: &str) -> Option<Secret> {
 }
 
 fn white_space(text: &str) -> Option<Secret> {
-    let is_wrapped = text.contains(char::is_whitespace);
+    // Other characters are of other text around the token.
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=%".contains(c) || c.is_whitespace();
+    let is_wrapped = text.contains(char::is_whitespace) && text.chars().all(is_part);
     is_wrapped.then(|| Secret::new(text.split_whitespace().collect::<String>()))
 }
 
@@ -214,6 +216,7 @@ mod tests {
             (format!("<{JWT}>"), "angle brackets"),
             (format!("{JWT},"), "punctuation"),
             (format!("Your token is {JWT} until noon"), "a token and other text"),
+            (format!("Enter password: {JWT}"), "a token and other text"),
             (format!("{JWT}\n{JWT}"), "2 tokens"),
         ] {
             let (what, _) = explain(&text, TokenType::Jwt, &test_origin()).unwrap_or_default();

@@ -7,7 +7,7 @@
 use super::{Account, Lookup, from_json};
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::{self, Url};
+use crate::http::{self, Response, Url};
 use crate::secret::Secret;
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -40,15 +40,58 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     if let Some(token) = authorization(account)? {
         get = get.header("Authorization", token);
     }
-    let response = cx.send(get)?.require_success().map_err(|error| match error.kind() {
-        Kind::Denied => error.fix(
+    let response = cx.send(get)?;
+    let of_eks = refusal_of_eks(&response);
+    let response = response.require_success().map_err(|error| match (of_eks, error.kind()) {
+        (Some((code, message)), _) => explain_eks(&code, error.cause(message)),
+        (None, Kind::Denied) => error.fix(
             "check AWS_CONTAINER_AUTHORIZATION_TOKEN or AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE, and \
              the IAM role of the task or pod",
-),
+        ),
         _ => error,
     })?;
     let (object, place) = (response.json()?, format!("the response from {url}"));
     from_json(&object, "Token", &place, &format!("check {option}")).map(Lookup::Found)
+}
+
+/// The code and the message of the EKS Pod Identity agent, whose responses are text:
+/// `[ID]: (CODE): MESSAGE, fault: client`.
+/// <https://github.com/aws/eks-pod-identity-agent/blob/main/pkg/errors/errors.go>
+fn refusal_of_eks(response: &Response) -> Option<(String, String)> {
+    let (_, rest) = response.text()?.trim().split_once('(')?;
+    let (code, message) = rest.split_once("): ")?;
+    let is_code = code.ends_with("Exception") && code.bytes().all(|c| c.is_ascii_alphanumeric());
+    let message = message.split_once(", fault:").map_or(message, |(message, _)| message);
+    let shown = if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") };
+    is_code.then(|| (code.to_owned(), response.redacted(&shown)))
+}
+
+/// Adds the fix for an error of the API that the agent calls.
+/// <https://docs.aws.amazon.com/eks/latest/APIReference/API_auth_AssumeRoleForPodIdentity.html>
+fn explain_eks(code: &str, error: Error) -> Error {
+    let of = |kind, fix: &str| error.clone().of_kind(kind).fix(fix);
+    match code {
+        "ResourceNotFoundException" => of(
+            Kind::Configuration,
+            "associate an IAM role with the service account of the pod: aws eks \
+             create-pod-identity-association",
+        ),
+        "AccessDeniedException" => of(
+            Kind::Denied,
+            "allow pods.eks.amazonaws.com the actions sts:AssumeRole and sts:TagSession in the trust \
+             policy of the role (aws eks list-pod-identity-associations shows the role)",
+        ),
+        "ExpiredTokenException" => of(
+            Kind::Expired,
+            "check that AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is the path in the volume that EKS \
+             mounts, because only that file is renewed",
+        ),
+        "InvalidTokenException" => of(
+            Kind::Denied,
+            "set AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE to the token that EKS mounts in the pod",
+        ),
+        _ => error,
+    }
 }
 
 /// Refuses plain http to any host but those of the platform: the authorization token would be sent

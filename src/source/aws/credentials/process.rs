@@ -37,9 +37,15 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
         Kind::Absent if command_line.contains('\\') && !cfg!(windows) => {
             not_started(command_line, &place)
         }
+        Kind::Unreachable if let Some(fix) = program.without_shell() => error.fix(fix),
         _ => error,
     })?;
-    read(output.expose(), &place).map(Lookup::Found)
+    let credentials = read(output.expose(), &place);
+    let credentials = credentials.map_err(|error| match program.without_shell() {
+        Some(fix) => error.fix(fix),
+        None => error,
+    });
+    credentials.map(Lookup::Found)
 }
 
 /// The credentials in the output of the program that `place` names.
