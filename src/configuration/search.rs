@@ -56,7 +56,7 @@ pub enum Place {
 /// Finds the credentials. `option` is the value of `--credentials`.
 ///
 /// # Errors
-/// `USAGE` if there are none, `CONFIGURATION` if a variable has a wrong value.
+/// `CONFIGURATION` if there are none, or a variable has a wrong value.
 pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
     if let Some(path) = option {
         return Ok(Place::File(path, "--credentials"));
@@ -95,7 +95,7 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         }
         None => format!("add --credentials=FILE or set {VARIABLE}"),
     };
-    Err(Error::new(Kind::Usage, "no credentials were found").cause(cause).fix(fix))
+    Err(Error::new(Kind::Configuration, "no credentials were found").cause(cause).fix(fix))
 }
 
 /// The path of a file in the folder of gcloud's settings, and the variable that determines the folder.
