@@ -331,7 +331,7 @@ def test_the_metadata_server_is_not_used(commands, host, library):
     assert "Your default credentials were not found" in library("python", env=env).stderr
     assert host.asked == []
     del env["GCE_METADATA_HOST"]
-    commands.refused("USAGE", "access-token", env=env)
+    commands.refused("CONFIGURATION", "access-token", env=env)
 
 
 def test_a_host_without_an_account(commands, host):

@@ -118,7 +118,7 @@ def test_no_credentials(user):
     """The message contains the place of the well-known file."""
     user.well_known.unlink()
     run = user.run("wif-token", "access-token")
-    assert run.status == 2 and r"Roaming\gcloud\application_default_credentials.json does not exist" in run.stderr
+    assert run.status == 3 and r"Roaming\gcloud\application_default_credentials.json does not exist" in run.stderr
 
 
 @pytest.mark.parametrize("name, words", [("wif-token", ["helper", "docker", "get"]), ("docker-credential-wif-token", ["get"]),
@@ -179,6 +179,6 @@ def test_the_firmware_identifies_the_host(isolated):
     for product, asks in (("Google Compute Engine", True), ("Google", True), ("Other Google", False)):
         running.run("reg", "add", FIRMWARE, "/v", "SystemProductName", "/d", product, "/f")
         run = program.run("access-token", "--timeout=5")
-        assert ("http://169.254.169.254" in run.stderr) == asks and run.status == (6 if asks else 2), run.described()
+        assert ("http://169.254.169.254" in run.stderr) == asks and run.status == (6 if asks else 3), run.described()
     running.run("reg", "delete", FIRMWARE, "/v", "SystemProductName", "/f")
     assert "is not a Google Cloud host" in program.run("access-token").stderr
