@@ -118,7 +118,7 @@ def test_a_client_of_the_command_gets_a_token(windows, sts, request_tool):
     status, _, body = run.stdout.partition("\n")
     assert (run.status, run.stderr, status.strip()) == (0, "", "200"), run.described()
     assert sts.impersonated[json.loads(body)["access_token"]] == DEPLOYER and len(sts.exchanges) == 1
-    assert not listens(int(port))
+    until(lambda: not listens(int(port)), "the server is gone")
 
 
 def test_the_command_gets_credentials_only_from_the_server(windows, temporary):
