@@ -84,14 +84,12 @@ fn broken_pem(text: &str) -> Option<(&'static str, &'static str)> {
         // "-----BEGIN " in base64
         _ if text.starts_with("LS0tLS1CRUdJTi") => (
             "it is base64-encoded once more",
-            "decode it with base64 -d FILE >FILE.new, set the mode of the new file to 0600, and \
-             set OPTION to the new file",
+            "run (umask 077; base64 -d FILE >FILE.new), and set OPTION to the new file",
         ),
         _ if !text.contains("-----BEGIN ") => return None,
         _ if text.contains("\\n") => (
             "it has \\n as two characters in place of line breaks",
-            "run printf '%b\\n' \"$(cat FILE)\" >FILE.new, set the mode of the new file to 0600, \
-             and set OPTION to the new file",
+            "run (umask 077; printf '%b\\n' \"$(cat FILE)\" >FILE.new), and set OPTION to the new file",
         ),
         _ if !text.contains("-----END ") => (
             "it has no last line that begins with -----END",
@@ -107,8 +105,8 @@ fn broken_pem(text: &str) -> Option<(&'static str, &'static str)> {
         {
             (
                 "its lines begin with spaces",
-                "run sed 's/^[[:space:]]*//' FILE >FILE.new, set the mode of the new file to 0600, \
-                 and set OPTION to the new file",
+                "run (umask 077; sed 's/^[[:space:]]*//' FILE >FILE.new), and set OPTION to the new \
+                 file",
             )
         }
         _ => return None,

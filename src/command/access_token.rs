@@ -166,3 +166,18 @@ impl Options {
         Ok(token.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_pinned() {
+        let token =
+            AccessToken { text: Secret::new("ya29.x"), expiry: 1600, issued: 1000, member: None };
+        assert_eq!(
+            to_json(&token),
+            r#"{"access_token":"ya29.x","token_type":"Bearer","expiration_time":1600}"#
+        );
+    }
+}

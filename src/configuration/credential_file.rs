@@ -130,7 +130,7 @@ fn slip(text: &str, line: usize, column: usize) -> Option<(&'static str, &'stati
         _ if ["<<<<<<<", "=======", ">>>>>>>"].iter().any(|mark| current.starts_with(mark)) => {
             ("it has the marks of a merge conflict", "resolve the conflict, and remove the marks")
         }
-        _ if rest.starts_with(['/', '#']) => {
+        _ if ["//", "/*", "#"].iter().any(|start| rest.starts_with(start)) => {
             ("it has a comment", "remove the comments, which JSON does not allow")
         }
         _ if rest.starts_with('\'') => {
@@ -253,9 +253,12 @@ fn wrapper(map: &Map<String, Value>) -> Option<&str> {
     let is_credentials = |value: &Value| {
         value.get("type").and_then(Value::as_str).is_some_and(|kind| TYPES.contains(&kind))
     };
-    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let is_name = |name: &str| {
+        let is_word = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        is_word && name.len() <= 40 && show::content(name).is_none()
+    };
     let (name, _) = map.iter().find(|(name, value)| is_name(name) && is_credentials(value))?;
-    Some(name.as_str()).filter(|name| name.len() <= 40)
+    Some(name)
 }
 
 /// The error for a file or object without usable credentials, for this reason.

@@ -83,8 +83,8 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
         None => format!("{} is not set", home_variable()),
     };
     let cause = format!("{VARIABLE} is not set, {well_known}, and {server}");
-    let others = OTHER_VARIABLES.iter();
-    let other = others.filter_map(|name| Some((name, cx.env.get(name)?))).next();
+    let mut others = OTHER_VARIABLES.iter().filter_map(|name| Some((name, cx.env.get(name)?)));
+    let other = others.find(|(_, value)| !value.is_empty());
     let fix = match other {
         Some((name, value)) if show::content(&value.to_string_lossy()).is_some() => format!(
             "write the content of {name}, which only other tools read, to a file, and set {VARIABLE} \

@@ -74,7 +74,10 @@ impl ClientCert {
                 Unusable::Chain => {
                     let error = unusable.explain(place);
                     let other = formats::other_certificate(chain.expose());
-                    return other.into_iter().fold(error, |error, (what, _)| error.cause(what));
+                    return match other {
+                        Some((what, _)) => error.cause(what),
+                        None => error,
+                    };
                 }
                 Unusable::Key => formats::other_key(key.expose()),
                 Unusable::KeyType => x509::without_public_key(key, &[x509::P256, x509::P384]),

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use ureq::http::Uri;
 
 use crate::shell::expansion;
+use crate::show;
 
 /// An absolute http or https URL without credentials or fragment.
 ///
@@ -159,7 +160,8 @@ fn placeholder(text: &str) -> Option<&str> {
     let found = path.get(start..=end)?;
     let is_part = |c: char| c.is_ascii_alphanumeric() || "_-. ".contains(c);
     let name = found.trim_matches(['{', '}', '<', '>']);
-    (!name.trim().is_empty() && name.len() <= 40 && name.chars().all(is_part)).then_some(found)
+    let is_name = !name.trim().is_empty() && name.len() <= 40 && name.chars().all(is_part);
+    (is_name && show::content(name).is_none()).then_some(found)
 }
 
 fn is_local(address: IpAddr) -> bool {
@@ -243,6 +245,8 @@ mod tests {
         }
         assert!(Url::parse("https://a/$NAME").is_ok());
         assert!(Url::parse("https://a/?filter={name}").is_ok());
+        let wrong = Url::parse("https://a/{ghp_hunter2}/").err();
+        assert!(wrong.is_none_or(|why| !why.contains("hunter2")));
     }
 
     #[test]

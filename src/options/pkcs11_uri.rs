@@ -6,9 +6,10 @@
 
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use super::SecretRef;
+use crate::redaction::UNRESERVED;
 use crate::secret::Secret;
 
 /// What begins a URI.
@@ -52,10 +53,6 @@ pub struct Pkcs11Uri {
 }
 
 impl Pkcs11Uri {
-    /// The characters that are encoded in a value: all except the unreserved ones.
-    pub const ENCODED: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
     /// Whether a value is such a URI, and not a path.
     pub fn is_one(text: &str) -> bool {
         text.get(..SCHEME.len()).is_some_and(|scheme| scheme.eq_ignore_ascii_case(SCHEME))
@@ -99,7 +96,7 @@ impl Pkcs11Uri {
         let digits = slot.trim_start_matches("0x");
         let slot = u64::from_str_radix(digits, 16)
             .map_err(|_| "must have hexadecimal digits in slot".to_owned())?;
-        let encoded = |text| utf8_percent_encode(text, Self::ENCODED);
+        let encoded = |text| utf8_percent_encode(text, UNRESERVED);
         let (label, module) = (encoded(label), encoded(module));
         Pkcs11Uri::parse(&format!("pkcs11:slot-id={slot};object={label}?module-path={module}"))
     }

@@ -63,10 +63,9 @@ pub(super) fn credentials(
 /// read.
 /// <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
-    let token = match user.text("token")? {
-        Some(token) if user.refuse_redacted("token", token).is_err() => {
-            return user.refuse_redacted("token", token).map(|()| None);
-        }
+    let token = user.text("token")?;
+    token.map_or(Ok(()), |token| user.refuse_redacted("token", token))?;
+    let token = match token {
         Some(token) if token.trim_end().contains(char::is_control) => {
             return Err(user
                 .error("has a token on several lines")

@@ -13,7 +13,7 @@ use super::mechanism;
 use super::slot::Slot;
 use super::target::Target;
 use crate::der;
-use crate::options::Pkcs11Uri;
+use crate::redaction::UNRESERVED;
 use crate::secret::Secret;
 
 /// The names of the module that passes calls on to every configured module.
@@ -208,7 +208,7 @@ fn listed(session: &Session, wanted: &[Attribute]) -> Result<Vec<String>, Failur
     let shown = |key| {
         let attribute = |name: &str, kind| {
             let value = session.attribute(key, kind)?;
-            Some(format!("{name}={}", percent_encode(&value, Pkcs11Uri::ENCODED)))
+            Some(format!("{name}={}", percent_encode(&value, UNRESERVED)))
         };
         let parts = [attribute("object", CKA_LABEL), attribute("id", CKA_ID)];
         parts.into_iter().flatten().collect::<Vec<_>>().join(";")

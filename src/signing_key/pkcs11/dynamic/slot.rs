@@ -7,6 +7,7 @@ use super::calls::{Failed, Module, Session};
 use super::failure::{self, Failure};
 use super::target::Target;
 use crate::options::Pkcs11Uri;
+use crate::redaction::UNRESERVED;
 use crate::secret::Secret;
 
 /// A token in its slot.
@@ -59,7 +60,7 @@ impl Slot {
     }
 
     fn serial(&self) -> String {
-        let encoded = |text: String| utf8_percent_encode(&text, Pkcs11Uri::ENCODED).to_string();
+        let encoded = |text: String| utf8_percent_encode(&text, UNRESERVED).to_string();
         let (token, serial) = (encoded(self.label()), encoded(text(&self.info.serialNumber)));
         format!("token={token};serial={serial}")
     }
