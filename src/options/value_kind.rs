@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::values::Value;
-use super::{KeyRef, SecretRef};
+use super::{KeyRef, SecretRef, nearest};
 use crate::http::Url;
 use crate::show;
 
@@ -57,7 +57,8 @@ impl ValueKind {
     }
 
     /// A valid value of the option with this name, for messages; `None` if any text is valid.
-    pub(super) fn example(&self, name: &str) -> Option<String> {
+    /// `given` is what it replaces: of the words of a choice, the most similar one is the example.
+    pub(super) fn example(&self, name: &str, given: &str) -> Option<String> {
         Some(match self {
             ValueKind::Flag | ValueKind::Text | ValueKind::TextOrRef | ValueKind::Path => {
                 return None;
@@ -66,7 +67,10 @@ impl ValueKind {
             ValueKind::Key => {
                 "pkcs11:token=my-token;object=my-key?pin-source=/etc/my-app/pin".to_owned()
             }
-            ValueKind::Choice(words) => (*words.first()?).to_owned(),
+            ValueKind::Choice(words) => {
+                let near = nearest(&given.to_ascii_lowercase(), words.iter().copied());
+                near.or(words.first().copied())?.to_owned()
+            }
             ValueKind::Seconds(least, most) => 30.clamp(*least, *most).to_string(),
             ValueKind::Url => "https://example.com/path".to_owned(),
             ValueKind::Issuer => "https://idp.example.com".to_owned(),
@@ -177,8 +181,18 @@ mod tests {
             (ValueKind::Header, "nothing"),
         ] {
             assert!(read(kind, value).is_err(), "{kind:?} {value:?}");
-            let example = kind.example("name");
+            let example = kind.example("name", value);
             assert!(example.is_none_or(|example| read(kind, &example).is_ok()), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_example_of_a_choice_is_the_most_similar_word() {
+        let kind = ValueKind::Choice(&["github", "azure-pipelines", "gitlab"]);
+        for (given, example) in
+            [("GitLab", "gitlab"), ("gtilab", "gitlab"), ("azure", "azure-pipelines"), ("", "github")]
+        {
+            assert_eq!(kind.example("system", given).as_deref(), Some(example), "{given}");
         }
     }
 }

@@ -42,14 +42,14 @@ impl Values {
     /// # Errors
     /// `USAGE` if the option does not accept the value.
     pub fn add(&mut self, option: &'static OptionInfo, value: OsString) -> Result<(), Error> {
-        let is_in_store = value.to_str().is_some_and(KeyRef::is_in_store);
+        let given = value.to_str().unwrap_or_default().to_owned();
         let value = option.kind.read(value).map_err(|why| {
             let fix = match option.kind {
-                ValueKind::Key if is_in_store => Thumbprint::FIX.to_owned(),
+                ValueKind::Key if KeyRef::is_in_store(&given) => Thumbprint::FIX.to_owned(),
                 ValueKind::Secret | ValueKind::Pair | ValueKind::Header => {
                     format!("use {}", option.usages())
                 }
-                _ => match option.kind.example(option.name) {
+                _ => match option.kind.example(option.name, &given) {
                     Some(example) => format!("use a value such as --{}={example}", option.name),
                     None => format!("correct the value of --{}", option.name),
                 },

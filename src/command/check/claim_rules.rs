@@ -52,6 +52,12 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
         let fix = "configure the issuer to name the key in the header of its tokens";
         report.broken(LINK, Kind::Protocol, "the header of the token has no kid", fix);
     }
+    if header.contains_key("crit") {
+        // RFC 7515, section 4.1.11: whoever does not know the extensions must refuse the token.
+        let message = format!("the token requires extensions (crit), and {} documents none", rules.name);
+        let fix = "configure the issuer to sign its tokens without a crit header";
+        report.warning(LINK, message, fix);
+    }
     !is_refused
 }
 

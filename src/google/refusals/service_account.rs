@@ -63,6 +63,7 @@ pub(in crate::google) fn of_service_account(
         return error.into();
     };
     let missing_role = match (response.status, kind) {
+        (403, Kind::Denied) if is_overruled(&text) => None,
         (403, Kind::Denied) if reason.concerns_delegate(&text) => Some(MissingRole::OnDelegate),
         (403, Kind::Denied) => Some(MissingRole::OnAccount),
         _ => None,
@@ -85,6 +86,12 @@ fn judge(
                 "ask the owner why the service account is disabled, then enable it: {}",
                 gcloud::enable(name)
             ),
+        ),
+        403 if is_overruled(text) => (
+            Kind::Denied,
+            "ask the administrators of the organization for an exception in the policy that the \
+             message names, because no role overrules it"
+                .to_owned(),
         ),
         403 => (Kind::Denied, missing_role(account, method)),
         404 => {
@@ -117,6 +124,13 @@ fn enable_api(text: &str) -> String {
 fn is_disabled(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("account") && text.contains("disabled")
+}
+
+/// Whether a policy overrules all roles.
+/// <https://cloud.google.com/iam/docs/policy-types>
+fn is_overruled(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    ["deny policy", "access boundary policy"].iter().any(|policy| text.contains(policy))
 }
 
 fn bad_request(account: &ServiceAccount, method: &str, place: &str) -> String {
