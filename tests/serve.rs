@@ -538,7 +538,8 @@ fn a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {
     // A connection that was used stays open.
     kept.send(&request);
     assert_eq!(kept.response(false).unwrap().status, 200);
-    assert!(serving.ticks() - ticks < 20, "the server uses no CPU time while it waits");
+    // Waiting in a loop would take about 100.
+    assert!(serving.ticks() - ticks < 50, "the server uses no CPU time while it waits");
 }
 
 #[test]
@@ -1043,7 +1044,8 @@ fn without_free_descriptors_the_server_waits() {
     thread::sleep(Duration::from_millis(100));
     let ticks = serving.ticks();
     thread::sleep(Duration::from_secs(1));
-    assert!(serving.ticks() - ticks < 20, "the server uses no CPU time while it waits");
+    // Waiting in a loop would take about 100.
+    assert!(serving.ticks() - ticks < 50, "the server uses no CPU time while it waits");
     let log = world.read("log");
     assert!(log.contains("cannot accept a connection"), "{log}");
     drop(clients);
@@ -1078,7 +1080,8 @@ fn disconnect(google: &Google, serving: &Serving, host: Option<&str>) {
     assert_eq!(serving.send(&get("/")).status, 200);
     assert!(start.elapsed() < Duration::from_millis(3900), "{:?}", start.elapsed());
     assert_eq!(serving.send(&get(&token_path(""))).json()["access_token"], IMPERSONATED);
-    assert!(serving.ticks() - ticks < 50, "the server uses no CPU time while it waits");
+    // Waiting in a loop would take about 400.
+    assert!(serving.ticks() - ticks < 200, "the server uses no CPU time while it waits");
     assert!(google.calls("token") - calls <= 2);
 }
 

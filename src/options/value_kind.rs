@@ -189,9 +189,12 @@ mod tests {
     #[test]
     fn the_example_of_a_choice_is_the_most_similar_word() {
         let kind = ValueKind::Choice(&["github", "azure-pipelines", "gitlab"]);
-        for (given, example) in
-            [("GitLab", "gitlab"), ("gtilab", "gitlab"), ("azure", "azure-pipelines"), ("", "github")]
-        {
+        for (given, example) in [
+            ("GitLab", "gitlab"),
+            ("gtilab", "gitlab"),
+            ("azure", "azure-pipelines"),
+            ("", "github"),
+        ] {
             assert_eq!(kind.example("system", given).as_deref(), Some(example), "{given}");
         }
     }

@@ -54,7 +54,8 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
     }
     if header.contains_key("crit") {
         // RFC 7515, section 4.1.11: whoever does not know the extensions must refuse the token.
-        let message = format!("the token requires extensions (crit), and {} documents none", rules.name);
+        let message =
+            format!("the token requires extensions (crit), and {} documents none", rules.name);
         let fix = "configure the issuer to sign its tokens without a crit header";
         report.warning(LINK, message, fix);
     }

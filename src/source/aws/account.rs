@@ -274,5 +274,6 @@ impl<'a> Account<'a> {
 
 /// The failure of a request that requires a region.
 pub(super) fn no_region() -> Error {
-    Error::new(Kind::Configuration, "no AWS region found").fix("set --region or AWS_REGION")
+    Error::new(Kind::Configuration, "no AWS region found")
+        .fix("set AWS_REGION, or --region of the source aws")
 }

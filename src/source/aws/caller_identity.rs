@@ -95,12 +95,12 @@ fn refuse_unusable(region: &str, account: &Account) -> Result<(), Error> {
         let what = format!(
             "Google's Security Token Service does not support the AWS partition aws-cn ({region})"
         );
-        return Err(Error::new(Kind::Configuration, what).fix("set --mode=jwt"));
+        return Err(Error::new(Kind::Configuration, what).fix("use the source aws with --mode=jwt"));
     }
     if region.ends_with("-global") {
         let what = "Google's Security Token Service does not support the global AWS STS endpoint";
         return Err(Error::new(Kind::Configuration, what)
-            .fix("set --region or AWS_REGION to a region such as us-east-1"));
+            .fix("set AWS_REGION, or --region of the source aws, to a region such as us-east-1"));
     }
     match account.cx.skew() {
         Some(skew) if !(-LIFE..=MAX_CLOCK_AHEAD).contains(&skew) => {

@@ -158,11 +158,11 @@ impl Call<'_> {
         let region = self.region.unwrap_or("the region");
         Some(match code {
             "SignatureDoesNotMatch" | "InvalidSignatureException" => {
-                "set --region or AWS_REGION to the region of the AWS STS endpoint".to_owned()
+                "set AWS_REGION, or --region of the source aws, to the region of the AWS STS endpoint".to_owned()
             }
             "RegionDisabledException" => format!(
-                "activate AWS STS in {region} (IAM console, Account settings), or set --region or \
-                 AWS_REGION to another region"
+                "activate AWS STS in {region} (IAM console, Account settings), or use \
+                 another region (AWS_REGION or --region)"
             ),
             "OptInRequired" => format!(
                 "set AWS_REGION to an enabled region, or ask an administrator of the AWS account to \

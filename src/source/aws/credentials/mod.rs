@@ -38,8 +38,8 @@ type Lookup = lookup::Lookup<Credentials>;
 
 const SEARCH: Search = Search {
     what: "AWS credentials",
-    fix: "set --profile or AWS_PROFILE, or attach an IAM role (for a container on EC2, also set the \
-          metadata hop limit to 2)",
+    fix: "set AWS_PROFILE, or --profile of the source aws, or attach an IAM role (for a container on EC2, \
+          also set the metadata hop limit to 2)",
 };
 
 /// How to search a place.

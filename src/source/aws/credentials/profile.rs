@@ -29,9 +29,13 @@ fn has_role(profile: &Profile) -> bool {
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let name = account.profile.as_str();
     match account.files.profile(name) {
-        None if account.profile_is_named => {
-            Err(unknown_profile(name, "profile", "--profile or AWS_PROFILE", account, None))
-        }
+        None if account.profile_is_named => Err(unknown_profile(
+            name,
+            "profile",
+            "AWS_PROFILE, or --profile of the source aws,",
+            account,
+            None,
+        )),
         None => Ok(Lookup::absent("\"default\" does not exist")),
         Some(profile) => Resolver { account, names: vec![name] }.credentials(name, profile),
     }
