@@ -27,6 +27,18 @@ pub fn grant_project_role(project: &str, role: &str, member: &str) -> String {
     )
 }
 
+/// The command that creates a service account; `None` for one that Google creates, such as the
+/// default account of Compute Engine.
+pub fn create(account: &str) -> Option<String> {
+    let (name, _) = account.split_once('@')?;
+    let project = project(account)?;
+    Some(format!(
+        "gcloud iam service-accounts create {} --project={}",
+        quoted(name),
+        quoted(&project)
+    ))
+}
+
 /// The command that enables a service account.
 pub(in crate::google) fn enable(account: &str) -> String {
     format!("gcloud iam service-accounts enable {}{}", quoted(account), in_project(account))
@@ -67,6 +79,7 @@ mod tests {
             ("123456789012345678901", None),
         ] {
             assert_eq!(project(account).as_deref(), expected, "{account}");
+            assert_eq!(create(account).is_some(), expected.is_some(), "{account}");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The `gcloud` commands with which an administrator makes Google trust a source.
 //!
-//! They create the pool and the provider, and grant the workload access to the service account or
+//! They create the pool, the provider and the service account, and grant the workload access to the service account or
 //! to a project. What only the administrator knows is a placeholder in capitals.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
 use crate::configuration::pool_provider::PoolProvider;
-use crate::google::gcloud::{UNCONDITIONAL, grant_role};
+use crate::google::gcloud::{self, UNCONDITIONAL, grant_role};
 use crate::shell::quoted;
 use crate::source::trust::{Provider, Trust};
 
@@ -57,10 +57,13 @@ fn grant(provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> Strin
         (subject, _) => provider.principal(subject.as_deref().unwrap_or("SUBJECT")),
     };
     match account {
-        Some(account) => format!(
-            "# Allow the workload to impersonate the service account:\n{}\n",
-            grant_role(account, "workloadIdentityUser", &member)
-        ),
+        Some(account) => {
+            let create = gcloud::create(account).map_or_else(String::new, |command| {
+                format!("# Create the service account, if it does not exist:\n{command}\n")
+            });
+            let grant = grant_role(account, "workloadIdentityUser", &member);
+            format!("{create}# Allow the workload to impersonate the service account:\n{grant}\n")
+        }
         None => format!(
             "# Grant a role to the workload:\ngcloud projects add-iam-policy-binding PROJECT \
              --role=ROLE {} {UNCONDITIONAL}\n",
