@@ -160,6 +160,13 @@ impl Words {
     fn unexpected(&self, word: &str) -> Error {
         let names = [self.command.map(|command| command.name), self.source.map(|info| info.name)];
         let name = names.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        if self.asks_for_help {
+            let other = source::find(word).map(|source| source.name);
+            let other = other.or_else(|| command::find(word).map(|command| command.name));
+            let or = other.map_or_else(String::new, |other| format!(" or wif-token help {other}"));
+            return Error::new(Kind::Usage, "help describes one source or command at a time")
+                .fix(format!("run wif-token help {name}{or}"));
+        }
         let of_command = self.command.and_then(|command| command.rest);
         let rest = self.source.map_or(of_command, |source| source.rest);
         let options: Vec<_> = self.tables().into_iter().flatten().collect();

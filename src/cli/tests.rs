@@ -50,6 +50,8 @@ fn a_mistake_suggests_the_nearest_name_or_the_help() {
         "--path is not an option of wif-token itself; put the source, command or helper first"
     );
     assert!(message("").contains("file, url, env, "));
+    assert!(message("help config vault").ends_with("help config or wif-token help vault"));
+    assert!(message("help vault x").ends_with("run wif-token help vault"));
     assert!(message("file --path").contains("--path requires a value"));
     assert!(message("file --exit-zero=1 --path=p").contains("--exit-zero does not accept a value"));
 }

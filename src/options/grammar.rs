@@ -41,6 +41,12 @@ pub fn is_service_account(text: &str) -> bool {
         || text.split_once('@').is_some_and(|(name, host)| is_name(name) && is_domain(host))
 }
 
+/// Whether the email address is in a domain that Google gives to service accounts. Other universes
+/// may have other domains.
+pub fn is_in_domain_of_google(email: &str) -> bool {
+    email.split_once('@').is_some_and(|(_, domain)| domain.ends_with(".gserviceaccount.com"))
+}
+
 /// A project number, or a project ID, which may begin with a domain and a colon.
 pub fn is_project(text: &str) -> bool {
     let id = match text.split_once(':') {
@@ -76,7 +82,7 @@ mod tests {
     #[test]
     fn values_follow_their_grammar() {
         type Case = (fn(&str) -> bool, &'static [&'static str], &'static [&'static str]);
-        let cases: [Case; 3] = [
+        let cases: [Case; 4] = [
             (
                 is_service_account,
                 &[
@@ -97,6 +103,16 @@ mod tests {
                     "a@c.com\nrm",
                     "$(id)@c.com",
                     "a@c.com:generateIdToken?",
+                ],
+            ),
+            (
+                is_in_domain_of_google,
+                &["a@b.iam.gserviceaccount.com", "123-compute@developer.gserviceaccount.com"],
+                &[
+                    "",
+                    "123456789012345678901",
+                    "a@evilgserviceaccount.com",
+                    "a@gserviceaccount.com",
                 ],
             ),
             (

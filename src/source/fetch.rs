@@ -176,13 +176,26 @@ pub fn environment(source: &'static SourceInfo, named: &[String], env: &Env) -> 
     names.filter_map(|name| Some(variable(name, env.get(name)?))).collect()
 }
 
+/// Variables that contain a path, and how the names of others end.
+const PATHS: [&str; 6] = [
+    "AWS_LOGIN_CACHE_DIRECTORY",
+    "SOFTHSM2_CONF",
+    "TPM2_PKCS11_STORE",
+    "_FILE",
+    "_PATH",
+    "_CACERT",
+];
+
+/// Variables that contain a list of paths.
+const PATH_LISTS: [&str; 2] = ["KUBECONFIG", "KRB5_CONFIG"];
+
 /// A relative path in a variable means another file in another directory.
 fn variable(name: &str, value: OsString) -> Vec<u8> {
-    let is_path = ["_FILE", "_PATH", "_CACERT"].iter().any(|end| name.ends_with(end));
+    let is_path = PATHS.iter().any(|end| name.ends_with(end));
     let is_below_home = Path::new(&value).starts_with("~");
     let value = match is_path && !is_below_home && !value.is_empty() {
         true => files::absolute(Path::new(&value)).into_os_string(),
-        false if name == "KUBECONFIG" => absolute_list(&value),
+        false if PATH_LISTS.contains(&name) => absolute_list(&value),
         false => value,
     };
     [name.as_bytes(), b"=", value.as_encoded_bytes()].concat()
@@ -221,6 +234,8 @@ mod tests {
         let path = files::absolute(Path::new("c")).display().to_string();
         assert_eq!(parts, format!("AWS_CONFIG_FILE={path}").into_bytes());
         assert_eq!(variable("AWS_PROFILE", "c".into()), b"AWS_PROFILE=c");
+        let parts = variable("AWS_LOGIN_CACHE_DIRECTORY", "c".into());
+        assert_eq!(parts, format!("AWS_LOGIN_CACHE_DIRECTORY={path}").into_bytes());
         let list = |paths: &[&str]| variable("KUBECONFIG", join_paths(paths).unwrap());
         assert_eq!(list(&["", "/a", "c"]), list(&["/a", &path]));
         assert_eq!(variable("AWS_CONFIG_FILE", "~/c".into()), b"AWS_CONFIG_FILE=~/c");

@@ -89,15 +89,23 @@ fn without_space(text: &str) -> String {
 
 /// Refuses a response whose status is not `Success` (SAML core, section 3.2.2).
 fn refuse_failure(root: Node, origin: &Origin) -> Result<(), Error> {
-    let is_code = |node: &Node| node.has_tag_name((PROTOCOL_NS, "StatusCode"));
-    let codes = root.descendants().filter(is_code).filter_map(|node| node.attribute("Value"));
-    let codes: Vec<&str> = codes.map(|code| code.rsplit(':').next().unwrap_or(code)).collect();
-    match codes.first() {
-        None | Some(&"Success") => Ok(()),
-        Some(_) => Err(Error::new(Kind::Denied, format!("{} reports a failure", origin.what))
-            .cause(redacted(&codes.join(", "), &[]))
+    match failure(root) {
+        None => Ok(()),
+        Some(codes) => Err(Error::new(Kind::Denied, format!("{} reports a failure", origin.what))
+            .cause(redacted(&codes, &[]))
             .fix("look for the reason in the log of the identity provider")),
     }
+}
+
+/// The status codes of a response that is not a success, such as `Responder, AuthnFailed`.
+pub fn failure(root: Node) -> Option<String> {
+    const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
+    let is_code = |node: &Node| node.has_tag_name((PROTOCOL_NS, "StatusCode"));
+    let codes = root.descendants().filter(is_code).filter_map(|node| node.attribute("Value"));
+    let codes: Vec<&str> = codes.collect();
+    let is_failure = codes.first().is_some_and(|code| *code != SUCCESS);
+    let last = |code: &&str| code.rsplit(':').next().map(str::to_owned);
+    is_failure.then(|| codes.iter().filter_map(last).collect::<Vec<_>>().join(", "))
 }
 
 /// A time in an assertion that limits the validity of the token. Times are in seconds since 1970.

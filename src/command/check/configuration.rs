@@ -11,7 +11,7 @@ use crate::configuration::pool_provider::{PoolProvider, pool_of_fleet};
 use crate::configuration::{CredentialConfig, GOOGLEAPIS, Impersonation};
 use crate::error::Kind;
 use crate::files;
-use crate::options::grammar::{is_label, is_project};
+use crate::options::grammar::{is_in_domain_of_google, is_label, is_project};
 use crate::show;
 use crate::token::TokenType;
 
@@ -214,10 +214,7 @@ fn impersonation(impersonation: &Impersonation, mtls: bool, universe: &str, repo
         );
         return;
     }
-    if let Some((_, domain)) = account.split_once('@')
-        && universe == GOOGLEAPIS
-        && !domain.ends_with(".gserviceaccount.com")
-    {
+    if universe == GOOGLEAPIS && !is_id && !is_in_domain_of_google(account) {
         let message = format!("{account} is not the email address of a service account");
         let fix = "use an email address such as NAME@PROJECT.iam.gserviceaccount.com in \
                    service_account_impersonation_url";

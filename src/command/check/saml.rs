@@ -13,12 +13,11 @@ use crate::error::Kind;
 use crate::secret::Secret;
 use crate::time::{parse_rfc3339, rfc3339};
 use crate::token::Audience;
-use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS, decode, limits};
+use crate::token::saml::{ASSERTION_NS, PROTOCOL_NS, decode, failure, limits};
 use crate::token::xml as parser;
 
 const LINK: &str = "subject token";
 const SIGNATURE_NS: &str = "http://www.w3.org/2000/09/xmldsig#";
-const SUCCESS: &str = "urn:oasis:names:tc:SAML:2.0:status:Success";
 const ENTITY: &str = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity";
 const BEARER: &str = "urn:oasis:names:tc:SAML:2.0:cm:bearer";
 
@@ -107,8 +106,7 @@ fn signature(root: Node, assertion: Node, problems: &mut Problems) {
 }
 
 fn statements(root: Node, assertion: Node, problems: &mut Problems) {
-    let status = root.descendants().find(|node| node.has_tag_name((PROTOCOL_NS, "StatusCode")));
-    if status.is_some_and(|status| status.attribute("Value") != Some(SUCCESS)) {
+    if failure(root).is_some() {
         let fix = "look for the reason in the log of the identity provider";
         problems.add(Kind::Denied, "the status of the response is not Success", fix);
     }

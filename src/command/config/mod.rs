@@ -260,10 +260,9 @@ fn check_grammar(options: &Options, provider: &PoolProvider) -> Result<(), Error
     )?;
     if let Some(account) = &options.service_account {
         grammar::require_service_account(account, "--service-account")?;
-        // Other universes may have other domains.
         let is_user = options.universe_domain.is_none()
             && account.contains('@')
-            && !account.ends_with("gserviceaccount.com");
+            && !grammar::is_in_domain_of_google(account);
         if is_user {
             return Err(grammar::not_a_service_account("--service-account"));
         }

@@ -114,8 +114,8 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
         // Google documents this code for status 429.
         "quota_exceeded" => (
             Kind::Unreachable,
-            "try again later, cache tokens with an output file or --cache-file, or request a higher \
-             quota for the metric in the message: https://console.cloud.google.com/iam-admin/quotas",
+            "try again later, cache tokens with an output file, or request a higher quota for the metric \
+             in the message: https://console.cloud.google.com/iam-admin/quotas",
         ),
         _ => (Kind::Denied, "check the configuration and the pool provider: {describe}"),
     }

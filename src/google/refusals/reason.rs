@@ -122,8 +122,8 @@ impl Reason {
                 "enable billing: gcloud billing projects link {project} --billing-account=ACCOUNT_ID"
             ),
             "RATE_LIMIT_EXCEEDED" | "RESOURCE_QUOTA_EXCEEDED" => format!(
-                "try again later, cache tokens with an output file or --cache-file, or request a \
-                 higher quota of {service} for the project {project}"
+                "try again later, cache tokens with an output file, or request a higher quota of \
+                 {service} for the project {project}"
             ),
             "CONSUMER_INVALID" => {
                 format!("check that the project exists: gcloud projects describe {project}")
