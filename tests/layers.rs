@@ -49,27 +49,39 @@ fn every_arrow_points_down() {
 #[test]
 fn no_files_use_each_other_in_a_circle() {
     let files = files();
-    let known: BTreeSet<String> = files.iter().map(|(file, _)| module_path(file)).collect();
-    let arrows: BTreeMap<String, BTreeSet<String>> = files
+    let modules: BTreeMap<String, &str> =
+        files.iter().map(|(file, text)| (module_path(file), text.as_str())).collect();
+    let arrows: BTreeMap<String, BTreeSet<String>> = modules
         .iter()
-        .map(|(file, text)| {
-            let from = module_path(file);
-            let to = paths(text, &from).filter_map(|path| longest(&path, &known));
+        .map(|(from, text)| {
+            let to = paths(text, from).into_iter().filter_map(|path| target(&path, &modules));
             // The mod.rs of a folder and its files may use each other.
-            let to = to.filter(|to| !is_within(&from, to) && !is_within(to, &from));
+            let to = to.filter(|to| !is_within(from, to) && !is_within(to, from));
             (from.clone(), to.collect())
         })
         .collect();
-    for start in arrows.keys() {
-        let mut reached = BTreeSet::new();
-        let mut next: Vec<&String> = arrows[start].iter().collect();
-        while let Some(module) = next.pop() {
-            assert_ne!(module, start, "{start} is part of a circle: {reached:?}");
-            if reached.insert(module) {
-                next.extend(arrows.get(module).into_iter().flatten());
-            }
+    let from: BTreeMap<_, _> =
+        arrows.keys().map(|start| (start, reached(start, &arrows))).collect();
+    let is_of_circle =
+        |(a, b): &(&String, &String)| from.get(b).is_some_and(|reached| reached.contains(*a));
+    let all = arrows.iter().flat_map(|(from, to)| to.iter().map(move |to| (from, to)));
+    let circles: Vec<_> = all.filter(is_of_circle).map(|(a, b)| format!("{a} uses {b}")).collect();
+    assert!(circles.is_empty(), "arrows of circles:\n{}", circles.join("\n"));
+}
+
+/// All modules to which arrows lead from this one.
+fn reached<'a>(
+    start: &String,
+    arrows: &'a BTreeMap<String, BTreeSet<String>>,
+) -> BTreeSet<&'a String> {
+    let mut reached = BTreeSet::new();
+    let mut next: Vec<&String> = arrows[start].iter().collect();
+    while let Some(module) = next.pop() {
+        if reached.insert(module) {
+            next.extend(arrows.get(module).into_iter().flatten());
         }
     }
+    reached
 }
 
 #[test]
@@ -77,8 +89,16 @@ fn the_reader_of_this_test_sees_arrows() {
     let text = "use crate::{files, lock};\nuse crate::http::Url;\nlet x = crate::error::one_line;";
     let found: BTreeSet<String> = used(text).collect();
     assert_eq!(found, ["error", "files", "http", "lock"].map(str::to_owned).into());
-    let found: Vec<String> = paths("use super::b::{C, d};\n", "a::x").collect();
-    assert_eq!(found, ["a::b::C", "a::b::d"]);
+    let found = paths("use super::b::{C, d};\nuse super::super::e::F;\n", "a::b::x");
+    assert_eq!(found, ["a::b::b::C", "a::b::b::d", "a::e::F"]);
+    let of_a = "mod b;\npub use self::b::{B, C as D};\nuse crate::e::E;";
+    let modules = BTreeMap::from([("a", of_a), ("a::b", ""), ("a::c", ""), ("e", "")]);
+    let modules = modules.into_iter().map(|(name, text)| (name.to_owned(), text)).collect();
+    for (path, expected) in
+        [("a::B", "a::b"), ("a::D", "a::b"), ("a::E", "e"), ("a::F", "a"), ("a::c::x", "a::c")]
+    {
+        assert_eq!(target(path, &modules).as_deref(), Some(expected), "{path}");
+    }
 }
 
 /// Every source file, below `src`, with its text before the unit tests.
@@ -92,7 +112,7 @@ fn files() -> Vec<(PathBuf, String)> {
                 folders.push(entry);
             } else if entry.extension().is_some_and(|extension| extension == "rs") {
                 let text = fs::read_to_string(&entry).unwrap();
-                let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+                let text = text.split("\nmod tests").next().unwrap().to_owned();
                 found
                     .push((entry.strip_prefix(&root).unwrap().to_owned(), without_comments(&text)));
             }
@@ -126,24 +146,29 @@ fn used(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// The paths from the crate's root that a text names, in the file of the module `from`.
-fn paths(text: &str, from: &str) -> impl Iterator<Item = String> {
-    let found = [expanded(text, "crate::", ""), expanded(text, "super::", &parent(from))];
-    found.into_iter().flatten()
+fn paths(text: &str, from: &str) -> Vec<String> {
+    let mut found = expanded(text, "crate::", "");
+    found.extend(expanded(text, "self::", &format!("{from}::")));
+    let (mut start, mut above) = ("super::".to_owned(), from);
+    while !above.is_empty() {
+        above = above.rsplit_once("::").map_or("", |(parent, _)| parent);
+        let prefix = if above.is_empty() { String::new() } else { format!("{above}::") };
+        found.extend(expanded(text, &start, &prefix));
+        start.push_str("super::");
+    }
+    found
 }
 
 /// The paths that begin with `start`, which stands for `prefix`.
 fn expanded(text: &str, start: &str, prefix: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (index, _) in text.match_indices(start) {
-        if !text[..index].ends_with(['_', ':']) {
-            expand(&text[index + start.len()..], prefix, &mut found);
+        let rest = &text[index + start.len()..];
+        if !text[..index].ends_with(['_', ':']) && !rest.starts_with("super::") {
+            expand(rest, prefix, &mut found);
         }
     }
     found
-}
-
-fn parent(module: &str) -> String {
-    module.rsplit_once("::").map_or_else(String::new, |(parent, _)| format!("{parent}::"))
 }
 
 /// Adds the path that begins here, or each of those in braces.
@@ -151,7 +176,7 @@ fn expand(text: &str, prefix: &str, found: &mut Vec<String>) {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(|c: char| !is_name(c) && c != ':').unwrap_or(text.len());
     let (path, rest) = text.split_at(end);
-    let path = format!("{prefix}{}", path.trim_start_matches("super::"));
+    let path = format!("{prefix}{path}");
     let Some(inner) = rest.strip_prefix('{').and_then(|rest| rest.split('}').next()) else {
         found.push(path.trim_end_matches("::").to_owned());
         return;
@@ -163,15 +188,35 @@ fn expand(text: &str, prefix: &str, found: &mut Vec<String>) {
     }));
 }
 
-/// The longest known module that a path leads into.
-fn longest(path: &str, known: &BTreeSet<String>) -> Option<String> {
-    let mut path = path.to_owned();
-    loop {
-        if known.contains(&path) {
-            return Some(path);
-        }
-        path = path.rsplit_once("::")?.0.to_owned();
+/// The module that a path leads into. Where a module only imports the name, that is the module it
+/// imports it from.
+fn target(path: &str, modules: &BTreeMap<String, &str>) -> Option<String> {
+    let mut module = path;
+    while !modules.contains_key(module) {
+        module = module.rsplit_once("::")?.0;
     }
+    let name = path.strip_prefix(module)?.trim_start_matches("::").split("::").next()?;
+    let imported = paths(&imports(modules[module]), module).into_iter().find_map(|import| {
+        let (of, as_name) = import.split_once(" as ").unwrap_or((&import, ""));
+        let last = if as_name.is_empty() { of.rsplit("::").next()? } else { as_name };
+        (last == name && of != path && !name.is_empty()).then(|| of.to_owned())
+    });
+    match imported {
+        Some(import) => target(&import, modules),
+        None => Some(module.to_owned()),
+    }
+}
+
+/// The `use` declarations of a text.
+fn imports(text: &str) -> String {
+    let statements = text.split_inclusive(';');
+    let uses = statements.filter_map(|statement| {
+        let start = statement.trim_start();
+        let is_use = start.starts_with("use ")
+            || start.starts_with("pub") && start.split_whitespace().any(|word| word == "use");
+        is_use.then_some(start)
+    });
+    uses.collect()
 }
 
 fn is_within(inner: &str, outer: &str) -> bool {

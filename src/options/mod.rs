@@ -14,6 +14,7 @@ mod pkcs11_uri;
 pub mod reader;
 mod secret_ref;
 mod thumbprint;
+mod value;
 mod value_kind;
 mod values;
 
@@ -26,8 +27,9 @@ pub use self::thumbprint::Thumbprint;
 pub use self::typed::{
     Header, Issuer, OptionField, OptionValue, Pair, Seconds, VariableName, choice,
 };
+pub use self::value::Value;
 pub use self::value_kind::ValueKind;
-pub use self::values::{Value, Values};
+pub use self::values::Values;
 
 use crate::error::{Error, Kind};
 

@@ -22,7 +22,7 @@
 
 use std::path::PathBuf;
 
-use super::values::Value;
+use super::value::Value;
 use super::{KeyRef, SecretRef, TextOrRef, ValueKind, Values};
 use crate::error::Error;
 use crate::http::Url;

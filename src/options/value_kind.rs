@@ -2,8 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::values::Value;
-use super::{KeyRef, SecretRef, nearest};
+use super::{KeyRef, SecretRef, Value, nearest};
 use crate::http::Url;
 use crate::show;
 

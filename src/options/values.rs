@@ -1,32 +1,12 @@
 //! The option values of a command line.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::slice;
 
-use super::{KeyRef, OptionInfo, SecretRef, Thumbprint, ValueKind, missing};
+use super::{KeyRef, OptionInfo, SecretRef, Thumbprint, Value, ValueKind, missing};
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::http::Url;
-
-/// The value of one option.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Value {
-    /// A flag, a text or a choice.
-    Text(String),
-    /// A number of seconds.
-    Seconds(u64),
-    /// A path.
-    Path(PathBuf),
-    /// A private key that is not in a file.
-    Key(KeyRef),
-    /// A URL.
-    Url(Url),
-    /// A reference to a secret.
-    Secret(SecretRef),
-    /// A key or header name with its value.
-    Pair(String, String),
-}
 
 /// The options of a command line with their values, and the words after `--`.
 #[derive(Debug, Clone, Default)]
@@ -190,7 +170,10 @@ fn reference<'a>(option: &OptionInfo, text: &'a str) -> (&'a str, &'a str) {
 #[cfg(test)]
 mod tests {
     use super::super::{Header, Pair, TextOrRef};
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::http::Url;
 
     #[test]
     fn a_secret_on_the_command_line_is_refused_and_not_echoed() {

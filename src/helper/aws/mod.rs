@@ -21,6 +21,7 @@ use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::Seconds;
 use crate::secret::Secret;
+use crate::source::aws::role_arn::RoleArn;
 use crate::source::aws::role_session::{self, Fixes, RoleSession};
 use crate::token::jwt;
 use crate::world::IN_HELPER_AWS;
@@ -102,7 +103,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         let (credentials, expiry) = session.assume(&token, fixes(&token, &options.role_arn))?;
         Ok(RoleCredentials::new(&credentials, [cx.clock.now(), expiry]))
     })?;
-    let (_, account) = role_session::parts(&options.role_arn).unwrap_or_default();
+    let account = RoleArn::parse(&options.role_arn).map_or("", |arn| arn.account);
     Ok(found.to_json(account, found.expiry_for_clients(cx.clock.now(), min_life)).into())
 }
 

@@ -1,9 +1,6 @@
 //! The AWS settings of a run, from options, environment variables and profiles, in that order.
 
-use std::cell::OnceCell;
-
 use super::Options;
-use super::credentials::imds;
 use super::endpoint;
 use super::profile_file::{Files, Profile};
 use crate::context::Context;
@@ -86,8 +83,6 @@ pub(super) struct Account<'a> {
     pub(super) profile_is_named: bool,
     region_option: Option<&'a str>,
     sts_endpoint: Option<&'a Url>,
-    /// The region, once it has been looked up.
-    region: OnceCell<Option<String>>,
 }
 
 impl<'a> Account<'a> {
@@ -111,7 +106,6 @@ impl<'a> Account<'a> {
             profile: named.unwrap_or_else(|| "default".to_owned()),
             region_option: options.region.as_deref(),
             sts_endpoint: options.sts_endpoint.as_ref(),
-            region: OnceCell::new(),
         })
     }
 
@@ -130,7 +124,6 @@ impl<'a> Account<'a> {
             profile_is_named: false,
             region_option: region,
             sts_endpoint,
-            region: OnceCell::new(),
         }
     }
 
@@ -152,23 +145,7 @@ impl<'a> Account<'a> {
         Ok(self.setting(variable, key)?.is_some_and(|value| value.eq_ignore_ascii_case("true")))
     }
 
-    /// The region: `--region`, `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, or the region in
-    /// the instance metadata.
-    ///
-    /// # Errors
-    /// `CONFIGURATION` if the configured region is not valid.
-    pub(super) fn region(&self) -> Result<Option<&str>, Error> {
-        if let Some(region) = self.region.get() {
-            return Ok(region.as_deref());
-        }
-        let region = match self.configured_region()? {
-            Some(region) => Some(region),
-            None => imds::region(self)?,
-        };
-        Ok(self.region.get_or_init(|| region).as_deref())
-    }
-
-    /// The region without the instance metadata.
+    /// The region: `--region`, `AWS_REGION`, `AWS_DEFAULT_REGION`, or the region of the profile.
     ///
     /// # Errors
     /// `CONFIGURATION` if the configured region is not valid.
@@ -190,14 +167,6 @@ impl<'a> Account<'a> {
             .cause(why)
             .fix(format!("set {place} to a name such as eu-west-1"))),
         }
-    }
-
-    /// The region, for requests that require one.
-    ///
-    /// # Errors
-    /// `CONFIGURATION` if no region was found, or the configured region is not valid.
-    pub(super) fn required_region(&self) -> Result<&str, Error> {
-        self.region()?.ok_or_else(no_region)
     }
 
     /// The AWS STS endpoint to use: `--sts-endpoint`, the endpoint of the environment or of the

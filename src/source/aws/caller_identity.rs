@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::account::Account;
 use super::sign::{self, SigningRequest};
-use super::{endpoint, query_api};
+use super::{endpoint, query_api, region};
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::{form, wrong_clock};
@@ -35,8 +35,8 @@ pub(super) fn sign(
     account: &Account,
 ) -> Result<SubjectToken, Error> {
     let audience = pool_provider(request)?;
-    let region = account.required_region()?;
-    refuse_unusable(region, account)?;
+    let region = region::required(account)?;
+    refuse_unusable(&region, account)?;
     let now = account.cx.clock.now();
     let host = format!("sts.{region}.amazonaws.com");
     let url = format!("https://{host}?Action=GetCallerIdentity&Version={}", query_api::VERSION);
@@ -46,7 +46,7 @@ pub(super) fn sign(
         url: &url,
         headers: &[target],
         body: "",
-        region,
+        region: &region,
         service: "sts",
         now,
     };

@@ -19,6 +19,8 @@ mod endpoint;
 mod fields;
 mod profile_file;
 mod query_api;
+mod region;
+pub mod role_arn;
 pub mod role_session;
 mod sign;
 mod web_identity_token;
@@ -28,6 +30,7 @@ pub(crate) use self::credentials::fuzzing;
 
 use self::account::Account;
 use self::credentials::AssumedRole;
+use self::role_arn::RoleArn;
 use super::{Source, SourceInfo, Trust};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -127,17 +130,14 @@ fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
                 .fix("add --role-arn=ARN"))
         });
     };
-    role_session::require_role(&arn, "--role-arn", Kind::Usage)?;
+    RoleArn::require(&arn, "--role-arn", Kind::Usage)?;
     let external_id = options.external_id.clone();
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
 
-/// The trust in the signed requests of a role with this ARN, `arn:aws:iam::ACCOUNT:role/PATH/NAME`.
+/// The trust in the signed requests of a role with this ARN.
 fn trust_of_role(arn: &str) -> Option<Trust> {
-    let [_, partition, _, _, account, resource] = arn.split(':').collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
+    let RoleArn { partition, account, name } = RoleArn::parse(arn)?;
     let session = format!("arn:{partition}:sts::{account}:assumed-role/{name}");
     Some(Trust { principal: Some(session), ..Trust::aws(account) })
 }

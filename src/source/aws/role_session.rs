@@ -10,6 +10,7 @@ use aws_credential_types::Credentials;
 use super::account::Account;
 use super::credentials::{AssumedRole, WebIdentity, expiry, refuse_expired};
 use super::endpoint;
+use super::role_arn::{RoleArn, is_of_name};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::Url;
@@ -58,7 +59,7 @@ impl<'a> RoleSession<'a> {
     /// `USAGE` if an option has a wrong value; `CONFIGURATION` if there is no region, if the role
     /// and the region belong to different partitions, or if the endpoint is not https.
     pub fn new(request: &Request<'a>, cx: &'a Context) -> Result<RoleSession<'a>, Error> {
-        let (partition, _) = require_role(request.role_arn, "--role-arn", Kind::Usage)?;
+        let partition = RoleArn::require(request.role_arn, "--role-arn", Kind::Usage)?.partition;
         if let Some(name) = request.session_name {
             let what = "does not consist of 2 to 64 letters, digits or characters from _+=,.@-";
             require(is_session_name(name), "--session-name", what, "my-app")?;
@@ -118,45 +119,8 @@ impl<'a> RoleSession<'a> {
     }
 }
 
-/// The same as [`parts`]. `setting` contains the ARN.
-///
-/// # Errors
-/// An error of this kind if it is not the ARN of a role.
-pub(super) fn require_role<'a>(
-    arn: &'a str,
-    setting: &str,
-    kind: Kind,
-) -> Result<(&'a str, &'a str), Error> {
-    parts(arn).ok_or_else(|| {
-        Error::new(kind, format!("{setting} is not the ARN of an IAM role"))
-            .fix(format!("set {setting} to a value such as arn:aws:iam::123456789012:role/NAME"))
-    })
-}
-
-/// The partition and the number of the account in the ARN of a role,
-/// `arn:PARTITION:iam::ACCOUNT:role/PATH/NAME`.
-pub fn parts(arn: &str) -> Option<(&str, &str)> {
-    let [_, partition, _, _, account, resource] = arn.split(':').collect::<Vec<_>>()[..] else {
-        return None;
-    };
-    let is_name = |name: &str| (1..=64).contains(&name.len()) && name.chars().all(is_of_name);
-    let name = resource.strip_prefix("role/")?.rsplit('/').next()?;
-    let is_role = arn.starts_with(&format!("arn:{partition}:iam::{account}:role/"))
-        && endpoint::is_partition(partition)
-        && account.len() == 12
-        && account.bytes().all(|byte| byte.is_ascii_digit())
-        && resource.bytes().all(|byte| byte.is_ascii_graphic())
-        && arn.len() <= 2048
-        && is_name(name);
-    is_role.then_some((partition, account))
-}
-
 fn is_session_name(name: &str) -> bool {
     (2..=64).contains(&name.len()) && name.chars().all(is_of_name)
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "_+=,.@-".contains(c)
 }
 
 /// Anyone who reads the token can assume the role, so `--allow-http` does not apply.
@@ -187,38 +151,6 @@ fn require_region(partition: &str, region: Option<&str>) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_arns_of_roles_are_accepted() {
-        let account = "123456789012";
-        for (arn, partition) in [
-            ("arn:aws:iam::123456789012:role/deploy", "aws"),
-            ("arn:aws-cn:iam::123456789012:role/a/b-1/deploy+=,.@_x", "aws-cn"),
-            ("arn:aws-us-gov:iam::123456789012:role/deploy", "aws-us-gov"),
-        ] {
-            assert_eq!(parts(arn), Some((partition, account)), "{arn}");
-        }
-        for arn in [
-            "",
-            "deploy",
-            "arn:aws:iam::123456789012:user/deploy",
-            "arn:aws:iam::123456789012:role/",
-            "arn:aws:iam::123456789012:role/a/",
-            "arn:aws:iam::123456789012:role/a b",
-            "arn:aws:iam::123456789012:role/a\n",
-            "arn:aws:iam::123456789012:role/\u{e9}",
-            "arn:aws:iam::12345678901:role/a",
-            "arn:aws:iam::12345678901a:role/a",
-            "arn:aws:iam:eu-west-1:123456789012:role/a",
-            "arn:aws:sts::123456789012:role/a",
-            "arn:moon:iam::123456789012:role/a",
-            "ARN:aws:iam::123456789012:role/a",
-            "arn:aws:iam::123456789012:role/a:b",
-            &format!("arn:aws:iam::123456789012:role/{}", "a".repeat(65)),
-        ] {
-            assert_eq!(parts(arn), None, "{arn}");
-        }
-    }
 
     #[test]
     fn session_names_are_those_of_aws() {

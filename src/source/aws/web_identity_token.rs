@@ -7,9 +7,9 @@
 
 use aws_credential_types::Credentials;
 
-use super::Options;
 use super::account::Account;
 use super::query_api::{Call, ErrorResponse};
+use super::{Options, region};
 use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind};
 use crate::http::Text;
@@ -35,8 +35,8 @@ pub(super) fn get(
     account: &Account,
 ) -> Result<SubjectToken, Error> {
     let audience = request.audience_for_pool_provider()?;
-    let region = account.required_region()?;
-    refuse_global_endpoint(region, account)?;
+    let region = region::required(account)?;
+    refuse_global_endpoint(&region, account)?;
     let now = account.cx.clock.now();
     let mut too_long = None;
     for lifetime in lifetimes(options, credentials, now) {
@@ -44,7 +44,7 @@ pub(super) fn get(
             action: ACTION,
             fields: fields(&audience, lifetime, &options.tag),
             credentials: Some(credentials),
-            region: Some(region),
+            region: Some(&region),
             option: "--sts-endpoint",
             lifetime: "--duration",
             if_denied: None,

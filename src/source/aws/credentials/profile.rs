@@ -14,7 +14,7 @@ use crate::options::TextOrRef;
 use crate::shell::quoted;
 use crate::show;
 use crate::source::aws::profile_file::Profile;
-use crate::source::aws::role_session;
+use crate::source::aws::role_arn::RoleArn;
 
 /// Whether the profile in use is a role that other credentials assume.
 pub(super) fn is_role(account: &Account) -> bool {
@@ -210,7 +210,7 @@ fn role_of(name: &str, profile: &Profile) -> Result<Option<AssumedRole>, Error> 
     }
     let arn = text("role_arn").unwrap_or_default();
     let setting = format!("role_arn of the profile {name:?}");
-    role_session::require_role(&arn, &setting, Kind::Configuration)?;
+    RoleArn::require(&arn, &setting, Kind::Configuration)?;
     Ok(Some(AssumedRole {
         arn,
         session_name: text("role_session_name"),

@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::show;
 use crate::source::aws::profile_file;
 use crate::source::aws::query_api::{Call, ErrorResponse};
-use crate::source::aws::role_session;
+use crate::source::aws::role_arn::RoleArn;
 use crate::token;
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
@@ -48,7 +48,7 @@ pub(super) fn role(account: &Account) -> Result<Option<AssumedRole>, Error> {
             Some(_) => variable.to_owned(),
             None => format!("role_arn of the profile {:?}", account.profile),
         };
-        role_session::require_role(arn, &setting, Kind::Configuration)?;
+        RoleArn::require(arn, &setting, Kind::Configuration)?;
     }
     let session_name = account.setting("AWS_ROLE_SESSION_NAME", "role_session_name")?;
     Ok(arn.map(|arn| AssumedRole { arn, session_name, ..AssumedRole::default() }))
