@@ -6,6 +6,7 @@
 //! every message.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 
 use base64::Engine as _;
@@ -14,8 +15,50 @@ use base64::engine::general_purpose::STANDARD;
 /// The longest name of a file on all common file systems, in bytes.
 const LONGEST_NAME: usize = 255;
 
-/// What [`looks_like`] returns for a JSON object in base64.
-pub const BASE64_JSON: &str = "base64-encoded JSON";
+/// What a value is that is not a path, a name or a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// An object or an array of objects.
+    Json,
+    /// A key or a certificate.
+    Pem,
+    /// XML or HTML.
+    Xml,
+    /// A JSON object in base64.
+    Base64Json,
+    /// A JWT, or the beginning of one.
+    Jwt,
+    /// A URL with a user name or a password.
+    Credentials,
+    /// A token with a known prefix.
+    Token,
+    /// A text with line breaks or control characters.
+    Lines,
+    /// `NAME=VALUE`
+    Assignment,
+    /// A word that is too long for a name.
+    Long,
+    /// Random characters.
+    Random,
+}
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Content::Json => "JSON",
+            Content::Pem => "a PEM key or certificate",
+            Content::Xml => "XML",
+            Content::Base64Json => "base64-encoded JSON",
+            Content::Jwt => "a JWT",
+            Content::Credentials => "a URL with a user name or password",
+            Content::Token => "a token",
+            Content::Lines => "text with line breaks or control characters",
+            Content::Assignment => "an assignment, NAME=VALUE",
+            Content::Long => "a token or a text",
+            Content::Random => "a token or a secret",
+        })
+    }
+}
 
 /// How tokens and secrets of well-known issuers begin, and what they are.
 pub const TOKEN_PREFIXES: &[(&str, &str)] = &[
@@ -32,14 +75,14 @@ pub const TOKEN_PREFIXES: &[(&str, &str)] = &[
 ];
 
 /// What a value looks like, if it may be content and not a path, name or URL.
-pub fn looks_like(value: &str) -> Option<&'static str> {
+pub fn looks_like(value: &str) -> Option<Content> {
     let is_relative = !value.starts_with(['/', '.', '~']) && value.get(1..2) != Some(":");
     let is_secret = || is_relative && is_random(value);
-    content(value).or_else(|| is_secret().then_some("a token or a secret"))
+    content(value).or_else(|| is_secret().then_some(Content::Random))
 }
 
 /// What a value unmistakably is, if it is content and not a path, name or URL.
-pub fn content(value: &str) -> Option<&'static str> {
+pub fn content(value: &str) -> Option<Content> {
     let text = value.trim();
     let is_assignment = || {
         text.split_once('=').is_some_and(|(name, value)| {
@@ -48,16 +91,16 @@ pub fn content(value: &str) -> Option<&'static str> {
         })
     };
     Some(match text {
-        _ if text.starts_with('{') || text.starts_with("[{") => "JSON",
-        _ if text.contains("-----BEGIN") => "a PEM key or certificate",
-        _ if text.starts_with('<') => "XML",
-        _ if is_base64_json(text) => BASE64_JSON,
-        _ if jwt(text).is_some() => "a JWT",
-        _ if credentials(text).is_some() => "a URL with a user name or password",
-        _ if TOKEN_PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix)) => "a token",
-        _ if value.chars().any(char::is_control) => "text with line breaks or control characters",
-        _ if is_assignment() => "an assignment, NAME=VALUE",
-        _ if text.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME) => "a token or a text",
+        _ if text.starts_with('{') || text.starts_with("[{") => Content::Json,
+        _ if text.contains("-----BEGIN") => Content::Pem,
+        _ if text.starts_with('<') => Content::Xml,
+        _ if is_base64_json(text) => Content::Base64Json,
+        _ if jwt(text).is_some() => Content::Jwt,
+        _ if credentials(text).is_some() => Content::Credentials,
+        _ if TOKEN_PREFIXES.iter().any(|(prefix, _)| text.starts_with(prefix)) => Content::Token,
+        _ if value.chars().any(char::is_control) => Content::Lines,
+        _ if is_assignment() => Content::Assignment,
+        _ if text.split(['/', '\\']).any(|name| name.len() > LONGEST_NAME) => Content::Long,
         _ => return None,
     })
 }
@@ -238,7 +281,7 @@ mod tests {
             (&"x".repeat(256), "a token or a text"),
             ("q8Zk2Vt/Lm0xWb7RcY3nHs5Jd1PgE9uTfA4oKi6S", "a token or a secret"),
         ] {
-            assert_eq!(looks_like(value), Some(what), "{value}");
+            assert_eq!(looks_like(value).unwrap().to_string(), what, "{value}");
             assert_eq!(super::value(value), format!("[a value that looks like {what}]"));
         }
     }

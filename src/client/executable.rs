@@ -20,7 +20,7 @@ use crate::program::{self, Observed, Program};
 use crate::secret::Secret;
 use crate::show;
 use crate::time::rfc3339;
-use crate::token::{Origin, TokenType, mismatch};
+use crate::token::{Origin, SelectMember, TokenType, mismatch};
 use crate::world::Env;
 
 /// The variable that must be 1 for a client to run an executable.
@@ -221,9 +221,10 @@ fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error 
     let begin = |options: &str| {
         format!("put wif-token command{options} -- at the beginning of executable.command")
     };
-    let print = "configure the program to print only the version-1 document";
+    const PRINT: &str = "configure the program to print only the version-1 document";
     let place = "executable.command";
-    let origin = Origin { json: Some(print), ..Origin::new(place.to_owned(), place, "") };
+    let select = Some((|_| PRINT.to_owned()) as SelectMember);
+    let origin = Origin { select, ..Origin::new(place.to_owned(), place, "") };
     let explained = json.as_ref().and_then(|_| mismatch::explain(text, expected, &origin));
     let (what, fix) = match json.as_ref().and_then(mismatch::path_of_token) {
         Some(path) => {
@@ -233,9 +234,9 @@ fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error 
         }
         None if mismatch::is_token(text) => ("it is only a token".to_owned(), begin("")),
         None if text.starts_with('\u{feff}') => {
-            ("it begins with a byte order mark".to_owned(), print.to_owned())
+            ("it begins with a byte order mark".to_owned(), PRINT.to_owned())
         }
-        None => explained.unwrap_or_else(|| ("it is not JSON".to_owned(), print.to_owned())),
+        None => explained.unwrap_or_else(|| ("it is not JSON".to_owned(), PRINT.to_owned())),
     };
     Error::new(Kind::Protocol, format!("the output of {program} is not a version-1 document"))
         .cause(what)

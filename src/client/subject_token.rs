@@ -22,10 +22,11 @@ use crate::options::{Options, Values};
 use crate::secret::Secret;
 use crate::source::command_line::{self, SourceLine};
 use crate::source::fetch::{self, Fetch};
-use crate::source::field::Field;
+use crate::source::field::{Field, by_executable};
 use crate::source::file::File;
 use crate::source::url::{Get, HeaderValue};
 use crate::source::{self, Source};
+use crate::token::SelectMember;
 use crate::world::Env;
 
 /// Gets the subject token.
@@ -87,8 +88,13 @@ pub fn examine(
 /// The JSON member that contains the token, as named by the configuration.
 fn named(path: Option<String>) -> Field {
     let option = "format.subject_token_field_name";
-    let add = "set format.type to json, and format.subject_token_field_name to the member that \
-               contains the token";
+    let add: SelectMember = |path| match path {
+        Some(path) if path.contains('.') => by_executable(path),
+        _ => format!(
+            "set format.type to json, and format.subject_token_field_name to {}",
+            path.unwrap_or("the member that contains the token")
+        ),
+    };
     Field { path, option, add, remove: "set format.type to text", nested: false }
 }
 

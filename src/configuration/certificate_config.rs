@@ -13,7 +13,7 @@ use super::search::{home_variable, well_known};
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
-use crate::options::{KeyRef, Pkcs11Uri};
+use crate::options::{KeyRef, Pin, Pkcs11Uri};
 use crate::secret::Secret;
 use crate::show;
 
@@ -118,6 +118,8 @@ fn in_token(configs: &Members, section: &Members) -> Result<KeyRef, Error> {
     let uri = Pkcs11Uri::in_slot(&text("module")?, &text("slot")?, &text("label")?);
     let wrong = |why| configs.wrong(&format!("pkcs11 {why}")).fix("correct module, slot and label");
     let mut uri = uri.map_err(wrong)?;
-    uri.user_pin = section.text("user_pin")?.map(Secret::new);
+    if let Some(pin) = section.text("user_pin")? {
+        uri.pin = Some(Pin::Value(Secret::new(pin)));
+    }
     Ok(KeyRef::Token(uri))
 }

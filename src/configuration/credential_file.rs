@@ -14,7 +14,7 @@ use crate::files;
 use crate::options::grammar::is_service_account;
 use crate::options::nearest;
 use crate::shell::{self, quoted};
-use crate::show;
+use crate::show::{self, Content};
 
 /// The content of a credential file.
 #[derive(Debug)]
@@ -187,11 +187,11 @@ fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
             "download or create the file again".to_owned(),
         ),
         _ => match show::content(trimmed)? {
-            "a JWT" | "a token" => (
+            Content::Jwt | Content::Token => (
                 "it is a token",
                 format!("create a configuration for it with wif-token config file --path={file}"),
             ),
-            "a PEM key or certificate" => {
+            Content::Pem => {
                 ("it is a key or a certificate in PEM format", WIF_TOKEN_CONFIG.to_owned())
             }
             _ => return None,

@@ -243,7 +243,7 @@ pub fn not_a_path(value: &OsStr, option: &str) -> Option<Error> {
     let what = show::looks_like(&value.to_string_lossy())?;
     let error = Error::new(Kind::Configuration, format!("{option} is not the path of a file"));
     let content = match what {
-        show::BASE64_JSON => "the decoded content",
+        show::Content::Base64Json => "the decoded content",
         _ => "this content",
     };
     Some(

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Pkcs11Uri, SecretRef, Thumbprint};
+use super::{Pin, Pkcs11Uri, SecretRef, Thumbprint};
 use crate::error::{Error, Kind};
 use crate::show;
 
@@ -28,8 +28,8 @@ impl KeyRef {
     pub fn with_pin(self, pin: Option<SecretRef>, option: &str) -> Result<KeyRef, Error> {
         match (self, pin) {
             (key, None) => Ok(key),
-            (KeyRef::Token(mut uri), pin @ Some(_)) if uri.pin.is_none() => {
-                uri.pin = pin;
+            (KeyRef::Token(mut uri), Some(pin)) if uri.pin.is_none() => {
+                uri.pin = Some(Pin::Option(pin));
                 Ok(KeyRef::Token(uri))
             }
             (KeyRef::Token(_), _) => {

@@ -21,7 +21,7 @@ mod values;
 pub use self::common::{COMMON, Format, OF_SOURCES, Options};
 pub use self::key_ref::{KeyRef, not_for_tls, refuse_pin};
 pub use self::nearest::{is_name, nearest};
-pub use self::pkcs11_uri::Pkcs11Uri;
+pub use self::pkcs11_uri::{Pin, Pkcs11Uri};
 pub use self::secret_ref::{SecretRef, TextOrRef};
 pub use self::thumbprint::Thumbprint;
 pub use self::typed::{

@@ -46,10 +46,19 @@ pub struct Pkcs11Uri {
     pub id: Option<Vec<u8>>,
     /// `module-path`: the library that reaches the token.
     pub module: Option<PathBuf>,
-    /// `pin-source` or `--pin`.
-    pub pin: Option<SecretRef>,
-    /// The PIN itself, if a file contains it beside the key.
-    pub user_pin: Option<Secret>,
+    /// The PIN of the token.
+    pub pin: Option<Pin>,
+}
+
+/// Where the PIN of a token is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pin {
+    /// In the file of `pin-source`.
+    Source(SecretRef),
+    /// In the variable or file of `--pin`.
+    Option(SecretRef),
+    /// In `user_pin` of a certificate configuration, beside the URI.
+    Value(Secret),
 }
 
 impl Pkcs11Uri {
@@ -72,7 +81,6 @@ impl Pkcs11Uri {
             id: None,
             module: None,
             pin: None,
-            user_pin: None,
         };
         let mut names = Vec::new();
         let of_path = path.split(';').map(|attribute| (attribute, true));
@@ -140,7 +148,8 @@ impl Pkcs11Uri {
                 let path = value.strip_prefix("file:").unwrap_or(&value);
                 // The host of a file URI is empty or localhost (RFC 8089, section 2).
                 let after_host = ["//localhost", "//"].iter().find_map(|it| path.strip_prefix(it));
-                self.pin = Some(SecretRef::File(absolute(after_host.unwrap_or(path))?));
+                let path = absolute(after_host.unwrap_or(path))?;
+                self.pin = Some(Pin::Source(SecretRef::File(path)));
             }
             _ if name.starts_with("x-") => {}
             _ => return Err(unsupported(name)),
@@ -203,12 +212,12 @@ mod tests {
         let token = [("model", "SoftHSM v2".to_owned()), ("token", "my;token".to_owned())];
         assert_eq!(uri.token, token);
         assert_eq!((uri.object.as_deref(), uri.id), (Some("k"), Some(vec![0, 255])));
-        assert_eq!(uri.pin, Some(SecretRef::File("/etc/pin".into())));
+        assert_eq!(uri.pin, Some(Pin::Source(SecretRef::File("/etc/pin".into()))));
         assert_eq!(uri.module, Some("/usr/lib/m.so".into()));
         for source in ["/etc/pin", "file:/etc/pin", "file:%2Fetc%2Fpin", "file://localhost/etc/pin"]
         {
             let uri = Pkcs11Uri::parse(&format!("PKCS11:?pin-source={source}")).unwrap();
-            assert_eq!(uri.pin, Some(SecretRef::File("/etc/pin".into())), "{source}");
+            assert_eq!(uri.pin, Some(Pin::Source(SecretRef::File("/etc/pin".into()))), "{source}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::{KeyRef, SecretRef, Value, nearest};
 use crate::http::Url;
-use crate::show;
+use crate::show::{self, Content};
 
 /// The kind of an option value.
 #[derive(Debug, Clone, Copy)]
@@ -98,8 +98,7 @@ impl ValueKind {
         }
         let text = value.into_string().map_err(|_| "must be UTF-8 text".to_owned())?;
         if let ValueKind::Text | ValueKind::TextOrRef | ValueKind::Variable = self
-            && let Some(what @ ("a JWT" | "JSON" | "a PEM key or certificate")) =
-                show::content(&text)
+            && let Some(what @ (Content::Jwt | Content::Json | Content::Pem)) = show::content(&text)
         {
             return Err(format!("must be a name or text, but the value looks like {what}"));
         }

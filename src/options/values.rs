@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::slice;
 
-use super::{KeyRef, OptionInfo, SecretRef, Thumbprint, Value, ValueKind, missing};
+use super::{KeyRef, OptionInfo, Pin, SecretRef, Thumbprint, Value, ValueKind, missing};
 use crate::error::{Error, Kind};
 use crate::files;
 
@@ -137,7 +137,10 @@ impl Values {
     pub fn secrets(&self) -> impl Iterator<Item = (&'static OptionInfo, SecretRef)> {
         self.given.iter().filter_map(|(option, value)| match value {
             Value::Secret(secret) => Some((*option, secret.clone())),
-            Value::Key(KeyRef::Token(uri)) => uri.pin.clone().map(|pin| (*option, pin)),
+            Value::Key(KeyRef::Token(uri)) => match &uri.pin {
+                Some(Pin::Source(pin) | Pin::Option(pin)) => Some((*option, pin.clone())),
+                Some(Pin::Value(_)) | None => None,
+            },
             Value::Pair(_, text) => {
                 SecretRef::parse(reference(option, text).1).map(|secret| (*option, secret))
             }

@@ -11,7 +11,7 @@ use crate::contract::request::SubjectTokenRequest;
 use crate::error::{Error, Kind, one_line};
 use crate::options::Values;
 use crate::secret::Secret;
-use crate::token::{Origin, SubjectToken, mismatch};
+use crate::token::{Origin, SelectMember, SubjectToken, mismatch};
 
 options! {
     /// The option that all sources of text or JSON share.
@@ -30,7 +30,7 @@ pub(crate) struct Field {
     /// The option or the configuration member that contains the path, for messages.
     pub(crate) option: &'static str,
     /// What to do if the token is a member, but no path is given.
-    pub(crate) add: &'static str,
+    pub(crate) add: SelectMember,
     /// What to do if the whole text is the token, but a path is given.
     pub(crate) remove: &'static str,
     /// Whether the path may lead into nested objects and arrays.
@@ -45,7 +45,10 @@ impl Field {
     }
 
     pub(super) fn of_option(path: Option<String>) -> Field {
-        let add = "add --field=MEMBER to name the member that contains the token";
+        let add: SelectMember = |path| match path {
+            Some(path) => format!("add --field={path}"),
+            None => "add --field=MEMBER to name the member that contains the token".to_owned(),
+        };
         Field { path, option: "--field", add, remove: "remove --field", nested: true }
     }
 
@@ -71,7 +74,7 @@ impl Field {
         request: &SubjectTokenRequest,
         cx: &Context,
     ) -> Result<SubjectToken, Error> {
-        let origin = Origin { json: Some(self.add), ..origin };
+        let origin = Origin { select: Some(self.add), ..origin };
         let found = select(text, self, &origin.what)?;
         let now = cx.clock.now();
         let mut token = SubjectToken::read(&found, request.token_type, now, &origin)?;
@@ -146,7 +149,7 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
 }
 
 /// What to do if clients do not find the token at a path.
-fn by_executable(path: &str) -> String {
+pub(crate) fn by_executable(path: &str) -> String {
     format!("configure an executable source, for example wif-token file --field={path}")
 }
 

@@ -99,6 +99,10 @@ pub struct SubjectToken {
     pub expiry: Option<i64>,
 }
 
+/// The advice that selects a member of JSON as the token: the one at this path, or any other if the
+/// token is not found.
+pub type SelectMember = fn(Option<&str>) -> String;
+
 /// Where a token comes from, for the messages about it.
 #[derive(Debug)]
 pub struct Origin {
@@ -108,8 +112,8 @@ pub struct Origin {
     pub option: &'static str,
     /// What to do if the token has expired.
     pub renew: String,
-    /// What to do if the text is JSON and the token is one of its members.
-    pub json: Option<&'static str>,
+    /// What to do if the text is JSON and the token is one of its members; see [`SelectMember`].
+    pub select: Option<SelectMember>,
     /// What to do if the token is not a JWT.
     pub opaque: Option<&'static str>,
     /// What the place must contain, such as `subject token`.
@@ -120,7 +124,7 @@ impl Origin {
     /// A place with an option. The option is to be checked if the text is not a token.
     pub fn new(what: String, option: &'static str, renew: impl Into<String>) -> Origin {
         let renew = renew.into();
-        Origin { what, option, renew, json: None, opaque: None, noun: "subject token" }
+        Origin { what, option, renew, select: None, opaque: None, noun: "subject token" }
     }
 }
 

@@ -126,20 +126,24 @@ fn is_balanced(expression: &str) -> bool {
 
 /// Why Google does not accept a value for an attribute, with the fix.
 pub(super) fn wrong_type(attribute: &str, value: &Value) -> Option<Mistake> {
+    let is_list = value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
     let is = match value {
         Value::String(_) => "a string",
         Value::Number(_) => "a number",
         Value::Bool(_) => "a Boolean",
         Value::Object(_) | Value::Null => "an object",
-        Value::Array(items) if items.iter().all(Value::is_string) => "a list of strings",
+        Value::Array(_) if is_list => "a list of strings",
         Value::Array(_) => "a list of values other than strings",
     };
     let must_be = match attribute {
         GROUPS => "a list of strings",
         _ => "a string",
     };
-    // Each string of a list has its own principal.
-    let fits = is == must_be || attribute.starts_with("attribute.") && is == "a list of strings";
+    let fits = match attribute {
+        GROUPS => is_list,
+        // Each string of a list has its own principal.
+        _ => value.is_string() || is_list && attribute.starts_with("attribute."),
+    };
     (!fits).then(|| {
         (
             format!("{attribute} would be {is}, but must be {must_be}"),

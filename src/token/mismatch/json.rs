@@ -25,29 +25,24 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         Err(_) if text.starts_with(['{', '[']) => Value::Null,
         _ => return None,
     };
-    let check = format!("check {}", origin.option);
     if let Some(kind) = value.as_object().and_then(known) {
         return Some((
             format!("it is {kind}, not {noun}"),
             format!("set {} to the location of the token", origin.option),
         ));
     }
-    let add = origin.json.unwrap_or(&check);
-    let Some(path) = path_of_token(&value) else {
-        if let Some((kind, fix)) = value.as_object().and_then(without_token) {
-            return Some((format!("it is {kind}"), fix.to_owned()));
-        }
-        return Some((format!("it is JSON, not {noun}"), add.to_owned()));
+    let path = path_of_token(&value);
+    let fix = match origin.select {
+        Some(select) => select(path.as_deref()),
+        None => format!("check {}", origin.option),
     };
-    let fix = match add.contains("--field") {
-        true => format!("add --field={path}"),
-        // A configuration can only name a top-level member.
-        false if path.contains('.') => {
-            format!("configure an executable source, for example wif-token file --field={path}")
+    Some(match (path, value.as_object().and_then(without_token)) {
+        (Some(path), _) => {
+            (format!("it is JSON, not {noun}, and the token is in the member {path}"), fix)
         }
-        false => add.replace("the member that contains the token", &path),
-    };
-    Some((format!("it is JSON, not {noun}, and the token is in the member {path}"), fix))
+        (None, Some((kind, fix))) => (format!("it is {kind}"), fix.to_owned()),
+        (None, None) => (format!("it is JSON, not {noun}"), fix),
+    })
 }
 
 /// What a well-known JSON object is.
@@ -145,7 +140,10 @@ mod tests {
 
     #[test]
     fn json_is_described_and_its_token_is_found() {
-        let origin = Origin { json: Some("add --field=MEMBER"), ..crate::token::test_origin() };
+        let origin = Origin {
+            select: Some(|path| format!("add --field={}", path.unwrap_or("MEMBER"))),
+            ..crate::token::test_origin()
+        };
         for (text, words) in [
             (
                 r#"{"type":"external_account"}"#.to_owned(),

@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files::MORE_FILES;
 use crate::lock::{self, Lock};
-use crate::options::Pkcs11Uri;
+use crate::options::{Pin, Pkcs11Uri};
 use crate::stdio;
 use crate::world::Deadline;
 
@@ -76,14 +76,15 @@ impl TokenKey {
         generates: bool,
         cx: &Context,
     ) -> Result<TokenKey, Error> {
-        let pin_place = match (&uri.user_pin, uri.to_string().contains("pin-source=")) {
-            (Some(_), _) => format!("user_pin in {option}"),
-            (None, true) => format!("pin-source in {option}"),
-            (None, false) => "--pin".to_owned(),
+        let pin_place = match &uri.pin {
+            Some(Pin::Value(_)) => format!("user_pin in {option}"),
+            Some(Pin::Source(_)) => format!("pin-source in {option}"),
+            Some(Pin::Option(_)) | None => "--pin".to_owned(),
         };
-        let pin = match &uri.user_pin {
-            Some(pin) => Some(pin.clone()),
-            None => uri.pin.as_ref().map(|pin| pin.read(&pin_place, cx)).transpose()?,
+        let pin = match &uri.pin {
+            Some(Pin::Value(pin)) => Some(pin.clone()),
+            Some(Pin::Source(pin) | Pin::Option(pin)) => Some(pin.read(&pin_place, cx)?),
+            None => None,
         };
         // A wrong PIN costs a try.
         if pin.as_ref().is_some_and(|pin| pin.expose().contains(char::is_control)) {
