@@ -268,6 +268,22 @@ fn a_certificate_of_another_authority_is_refused() {
 }
 
 #[test]
+fn the_way_to_present_a_certificate_is_named() {
+    let authority = Authority::new("Example CA");
+    let google = Google::new(&authority);
+    let world = world(&google, &authority, &authority.client());
+    for (options, fix) in [
+        ("oidc --client-id=app --issuer=", "set --client-cert and --client-key"),
+        ("url --url=", "set --url to a server that does not require a client certificate"),
+    ] {
+        let refused = world.run(&format!("{options}{}/ --ca-file={{dir}}/ca.pem", google.url));
+        assert_eq!(refused.status, 5, "{refused:?}");
+        assert!(refused.stderr.contains("requires a valid client certificate"), "{refused:?}");
+        assert!(refused.stderr.trim_end().ends_with(fix), "{refused:?}");
+    }
+}
+
+#[test]
 fn files_that_are_being_replaced_are_read_again() {
     let authority = Authority::new("Example CA");
     let (google, old, new) = (Google::new(&authority), authority.client(), authority.client());

@@ -205,6 +205,8 @@ pub struct Terms {
     pub server_name: Option<ServerName<'static>>,
     /// The way to trust another authority if `--ca-file` does not apply.
     pub how_to_trust: Option<String>,
+    /// The way to present a client certificate, if there is one.
+    pub how_to_identify: Option<&'static str>,
 }
 
 impl Terms {
@@ -262,13 +264,10 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
 
 /// The fix if a server requires another client certificate, or one at all.
 fn fix_client_certificate(option: &str, terms: &Terms) -> String {
-    match (&terms.client_cert, option) {
+    match (&terms.client_cert, terms.how_to_identify) {
         (Some(cert), _) => format!("check {}", cert.place),
-        (None, "--issuer") => "set --client-cert and --client-key".to_owned(),
-        (None, "the kubeconfig") => {
-            "add a client certificate to the user in the kubeconfig".to_owned()
-        }
-        (None, _) => {
+        (None, Some(how)) => how.to_owned(),
+        (None, None) => {
             format!("set {option} to a server that does not require a client certificate")
         }
     }

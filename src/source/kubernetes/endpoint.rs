@@ -29,7 +29,9 @@ impl Endpoint {
         let proxy = proxy
             .map(|address| NamedProxy::new(address, "proxy-url of the kubeconfig"))
             .transpose()?;
-        Ok(Endpoint { server, tls: Terms { authorities, server_name, ..Terms::default() }, proxy })
+        let how_to_identify = Some("add a client certificate to the user in the kubeconfig");
+        let tls = Terms { authorities, server_name, how_to_identify, ..Terms::default() };
+        Ok(Endpoint { server, tls, proxy })
     }
 }
 

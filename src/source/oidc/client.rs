@@ -59,10 +59,10 @@ impl Client {
     ///
     /// # Errors
     /// The errors of [`ClientAuth::narrowed`] and of [`Metadata::discover`].
-    pub(super) fn discover<'a>(&'a self, cx: &'a Context) -> Result<Issuer<'a>, Error> {
-        let narrowed = self.auth.narrowed(cx)?;
-        let metadata = Metadata::discover(&self.issuer, narrowed.as_ref().unwrap_or(cx))?;
-        Ok(Issuer { client: self, metadata, narrowed, cx })
+    pub(super) fn discover(&self, cx: &Context) -> Result<Issuer<'_>, Error> {
+        let cx = self.auth.narrowed(cx)?;
+        let metadata = Metadata::discover(&self.issuer, &cx)?;
+        Ok(Issuer { client: self, metadata, cx })
     }
 }
 
@@ -71,9 +71,8 @@ impl Client {
 pub(super) struct Issuer<'a> {
     client: &'a Client,
     metadata: Metadata,
-    /// The context with the client's certificate, if it has one.
-    narrowed: Option<Context>,
-    pub(super) cx: &'a Context,
+    /// The context that presents the client's certificate, if it has one.
+    pub(super) cx: Context,
 }
 
 impl Issuer<'_> {
@@ -117,17 +116,17 @@ impl Issuer<'_> {
         }
         for Pair(name, value) in params {
             let value: Text = match SecretRef::parse(value) {
-                Some(secret) => secret.read("--param", self.cx)?.into(),
+                Some(secret) => secret.read("--param", &self.cx)?.into(),
                 None => value.as_str().into(),
             };
             post = post.field(name.as_str(), value);
         }
-        auth.authenticate(post, id, &self.metadata.issuer, self.cx)
+        auth.authenticate(post, id, &self.metadata.issuer, &self.cx)
     }
 
     /// Sends a request once and returns the response whatever its status is.
     pub(super) fn send(&self, post: http::Request) -> Result<Response, Error> {
-        self.narrowed.as_ref().unwrap_or(self.cx).send(post)
+        self.cx.send(post)
     }
 
     /// Returns the response if it is a success. `grant` is the name of the grant for the message.

@@ -83,13 +83,14 @@ impl ClientAuth {
         })
     }
 
-    /// A context that presents the client certificate; `None` for methods without a certificate.
+    /// A context that presents the client certificate, if the method has one.
     ///
     /// # Errors
     /// `CONFIGURATION` if the certificate or its key cannot be read or used.
-    pub(in crate::source) fn narrowed(&self, cx: &Context) -> Result<Option<Context>, Error> {
+    pub(in crate::source) fn narrowed(&self, cx: &Context) -> Result<Context, Error> {
         let ClientAuth::Mtls { key, certificate } = self else {
-            return Ok(None);
+            let how = Some("set --client-cert and --client-key");
+            return Ok(cx.narrowed(|_, http| http.tls.how_to_identify = how));
         };
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;
         let (option, place) = ("--client-key", "--client-cert and --client-key");
@@ -105,7 +106,7 @@ impl ClientAuth {
             }
             KeyRef::Store(_) => return Err(not_for_tls(option)),
         };
-        Ok(Some(cx.narrowed(|_, http| http.tls.client_cert = Some(client_cert))))
+        Ok(cx.narrowed(|_, http| http.tls.client_cert = Some(client_cert)))
     }
 
     /// The URL of an endpoint for this method; `None` if the metadata does not contain it.

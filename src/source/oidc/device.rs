@@ -135,7 +135,7 @@ impl Device {
         issuer: &Issuer,
     ) -> Result<Map<String, Value>, Error> {
         let response = sign_in(&self.client, issuer)?;
-        file.store(&response, issuer.cx);
+        file.store(&response, &issuer.cx);
         Ok(response)
     }
 
@@ -148,7 +148,7 @@ impl Device {
         file: &RefreshTokenFile,
         issuer: &Issuer,
     ) -> Result<Map<String, Value>, Error> {
-        match file.read(issuer.cx)? {
+        match file.read(&issuer.cx)? {
             Some(newer) if newer.expose() != token.expose() => self.refresh(newer, file, issuer),
             _ => {
                 if let Err(error) = file.remove() {
@@ -196,7 +196,7 @@ impl Device {
         };
         let members = response.json()?;
         // The old refresh token may already be invalid, so the new one is stored first.
-        file.store(&members, issuer.cx);
+        file.store(&members, &issuer.cx);
         let member = self.client.member.word();
         match members.contains_key(member) {
             true => Ok(members),
