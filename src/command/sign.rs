@@ -14,24 +14,14 @@ use crate::contract::exit::Output;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::google::iam_credentials::Signed;
-use crate::options::{Format, OptionInfo};
+use crate::options::{Format, OptionInfo, TextOrJson};
 use crate::show;
 
 /// The longest time from now to `exp`, in seconds.
 const LONGEST_LIFETIME: i64 = 12 * 3600;
 
-choices! {
-    /// How a signature is printed.
-    enum Shape {
-        /// Only the result.
-        Text = "text",
-        /// A JSON object.
-        Json = "json",
-    }
-}
-
 /// `--format` of both commands. The value is read as a [`Format`].
-const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<Shape>>(
+const FORMAT: &[OptionInfo] = &[OptionInfo::of::<Option<TextOrJson>>(
     "--format",
     &["print only the result (default), or a JSON object with the key ID"],
 )];

@@ -143,7 +143,7 @@ impl PoolProvider {
         };
         match aud {
             // A provider allows its own name unless it has a list of audiences.
-            Some(aud) if aud.strip_prefix("https:") == Some(&self.name()) => format!(
+            Some(aud) if aud == Audience::new(self.name()).with_scheme() => format!(
                 "get a token for an audience that the pool provider allows ({}), or {}",
                 self.gcloud("describe"),
                 self.allow_audience(aud)

@@ -142,8 +142,8 @@ impl Response {
         let fix = match is_elsewhere {
             // Otherwise the fix could send a secret to the sign-in page of a network.
             true => format!(
-                "check whether a sign-in page or a proxy of this network responded; if the server has \
-                 moved to {to}, change the URL in {option}"
+                "check whether a sign-in page or a proxy of this network responded, or change the URL in \
+                 {option} if the server has moved to {to}"
             ),
             false => format!(
                 "change the URL in {option} to the final URL, because redirects are not followed"

@@ -20,6 +20,17 @@ choices! {
     }
 }
 
+choices! {
+    /// `--format` of a command that prints or writes a token, a result or a report. The value is read
+    /// as a [`Format`].
+    pub enum TextOrJson {
+        /// Only the token or result, or one line for each check.
+        Text = "text",
+        /// A JSON document.
+        Json = "json",
+    }
+}
+
 options! {
     /// Options of every source and every command.
     #[allow(dead_code)] // the reader handles --args-file

@@ -18,7 +18,7 @@ mod value;
 mod value_kind;
 mod values;
 
-pub use self::common::{COMMON, Format, OF_SOURCES, Options};
+pub use self::common::{COMMON, Format, OF_SOURCES, Options, TextOrJson};
 pub use self::key_ref::{KeyRef, not_for_tls, refuse_pin};
 pub use self::nearest::{is_name, nearest};
 pub use self::pkcs11_uri::{Pin, Pkcs11Uri};

@@ -49,17 +49,7 @@ use crate::client::credentials::{CredentialOptions, Hop, Origin};
 use crate::context::Context;
 use crate::contract::exit::Output;
 use crate::error::{Error, OFFLINE};
-use crate::options::Format;
-
-choices! {
-    /// How the report is printed.
-    enum Shape {
-        /// One line for each check.
-        Text = "text",
-        /// JSON.
-        Json = "json",
-    }
-}
+use crate::options::{Format, TextOrJson};
 
 options! {
     /// Options of `check`.
@@ -70,7 +60,7 @@ options! {
         /// attribute mapping of the pool provider, such as google.subject=assertion.sub
         mapping: Option<String> = "--mapping=MAPPING",
         /// print one line for each check (default), or JSON
-        format: Option<Shape> = "--format",
+        format: Option<TextOrJson> = "--format",
     }
 }
 

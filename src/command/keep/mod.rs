@@ -26,19 +26,10 @@ use crate::contract::document::Document;
 use crate::contract::exit::{Exit, FailureForm, Output};
 use crate::contract::found::Found;
 use crate::error::{Error, Kind, one_line};
+use crate::options::TextOrJson;
 use crate::time::rfc3339;
 use crate::world::{Clock, Deadline};
 use crate::{files, program, show};
-
-choices! {
-    /// What the file contains.
-    enum Content {
-        /// Only the token.
-        Text = "text",
-        /// The document of the contract.
-        Json = "json",
-    }
-}
 
 options! {
     /// Options of `keep`.
@@ -47,7 +38,7 @@ options! {
         /// keep the token in this file up to date
         output_file: PathBuf = "--output-file=PATH",
         /// write only the token (default), or the document for clients that run executables
-        format: Option<Content> = "--format",
+        format: Option<TextOrJson> = "--format",
     }
 }
 

@@ -75,23 +75,20 @@ fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {
     let is_escape = |c: char| c.is_control() && !c.is_whitespace();
     if text.contains(is_escape) && !text.contains('\0') {
         let what = "it contains control characters, usually the colors of a terminal".to_owned();
-        let fix = format!("check {}: only the token is allowed, without colors", origin.option);
+        let fix = format!("remove everything except the token ({})", origin.option);
         return Some((what, fix));
     }
     let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}');
     if text.contains(invisible) {
         let what = "it contains an invisible character, such as a zero-width space".to_owned();
-        return Some((
-            what,
-            format!("check {}: copy the token again as plain text", origin.option),
-        ));
+        return Some((what, format!("copy the token again as plain text ({})", origin.option)));
     }
     let what = match text {
         _ if text.starts_with('\u{feff}') => "it begins with a byte order mark",
         _ if text.contains('\0') => "it is UTF-16 text or contains zero bytes",
         _ => return None,
     };
-    let fix = format!("check {}: the token must be UTF-8 without a byte order mark", origin.option);
+    let fix = format!("write the token as UTF-8 without a byte order mark ({})", origin.option);
     Some((what.to_owned(), fix))
 }
 

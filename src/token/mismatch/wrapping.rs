@@ -69,11 +69,11 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
         0 => None,
         1 => Some((
             "it contains a token and other text".to_owned(),
-            format!("check {}: only the token is allowed, without other text", origin.option),
+            format!("remove everything except the token ({})", origin.option),
         )),
         count => Some((
             format!("it contains {count} tokens"),
-            format!("check {}: only one token is allowed", origin.option),
+            format!("remove all tokens except one ({})", origin.option),
         )),
     }
 }
