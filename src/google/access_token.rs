@@ -139,8 +139,9 @@ pub fn spread_of(text: &Secret, [issued, expiry]: [i64; 2], min_life: i64) -> i6
 
 /// A response that Google never sends. `option` contains the URL.
 fn another_server(what: String, option: &str) -> Error {
-    Error::new(Kind::Protocol, what)
-        .fix(format!("check {option}: usually a proxy or an emulator responded instead of Google"))
+    Error::new(Kind::Protocol, what).fix(format!(
+        "check {option}, because usually a proxy or an emulator responded instead of Google"
+    ))
 }
 
 impl Cached for AccessToken {

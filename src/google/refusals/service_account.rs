@@ -136,7 +136,7 @@ fn is_overruled(text: &str) -> bool {
 fn bad_request(account: &ServiceAccount, method: &str, place: &str) -> String {
     match method {
         "generateAccessToken" => format!(
-            "check {place}: a lifetime of more than 3600 s requires the account to be in the \
+            "check {place}, because a lifetime of more than 3600 s requires the account to be in the \
              organization policy iam.allowServiceAccountCredentialLifetimeExtension"
         ),
         _ if account.delegates.is_empty() => format!("check {place}"),

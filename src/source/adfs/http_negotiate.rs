@@ -26,7 +26,7 @@ pub(super) const ENABLE_WINDOWS_AUTHENTICATION: &str = "connect to AD FS directl
      its Web Application Proxy, set --user-agent to a value that contains one of the \
      WiaSupportedUserAgents (Get-AdfsProperties), or ask an administrator of AD FS to add \
      WindowsAuthentication to the authentication providers of the intranet \
-     (Get-AdfsGlobalAuthenticationPolicy lists them; the Set- cmdlet replaces the list)";
+     (Get-AdfsGlobalAuthenticationPolicy lists them, and the Set- cmdlet replaces the list)";
 
 /// The account that signs in, and the service that it signs in to.
 #[derive(Debug)]

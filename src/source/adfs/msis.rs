@@ -43,7 +43,7 @@ const FIXES: [(&[u32], &str); 6] = [
         &[37, 38],
         "add the certificate of --signing-key or --signing-certificate to the \
          RequestSigningCertificate list of the relying party trust (Get-AdfsRelyingPartyTrust shows \
-         the list; Set-AdfsRelyingPartyTrust replaces it)",
+         the list, and Set-AdfsRelyingPartyTrust replaces it)",
     ),
     (&[9223], "set --client-id to the identifier of a client (Get-AdfsServerApplication)"),
     (

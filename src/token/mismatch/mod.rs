@@ -111,12 +111,12 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         }
         _ if text.starts_with('<') && expected != TokenType::Saml2 => (
             format!("it is HTML or XML, not {noun}"),
-            format!("check {option}: HTML is usually a sign-in page or an error page"),
+            format!("check {option}, because HTML is usually a sign-in page or an error page"),
         ),
         _ if let Some((_, kind)) = known => (
             format!("it is {kind}, not a subject token"),
             origin.opaque.map_or_else(
-                || format!("check {option}: only a token that an identity provider signed can be exchanged"),
+                || format!("check {option}, because only a token that an identity provider signed can be exchanged"),
                 str::to_owned,
             ),
         ),
@@ -125,7 +125,7 @@ fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation
         }
         _ if text.split_whitespace().count() > 2 && !text.starts_with('<') => (
             "it consists of several words".to_owned(),
-            format!("check {option}: such text is usually an error message"),
+            format!("check {option}, because such text is usually an error message"),
         ),
         _ if is_path && text.len() < 256 && !text.contains(' ') => (
             "it looks like the path of a file".to_owned(),

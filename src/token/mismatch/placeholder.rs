@@ -23,7 +23,7 @@ pub(super) fn explain(text: &str, origin: &Origin) -> Option<Explanation> {
     if NOTHING.iter().any(|word| text.eq_ignore_ascii_case(word)) {
         let what = format!("it is the word {}", text.to_ascii_lowercase());
         let fix = format!(
-            "check {}: usually the program that wrote the word did not find a token",
+            "check {}, because usually the program that wrote the word did not find a token",
             origin.option
         );
         return Some((what, fix));
