@@ -193,6 +193,7 @@ def test_a_module_for_another_architecture(hsm, audience, tmp_path):
     ("must-change", "DENIED", "has expired", 0),
     ("locked", "DENIED", "is locked", 1),
     ("expired", "DENIED", "has expired", 1),
+    ("fails", "CONFIGURATION", "CKR_GENERAL_ERROR", 1),
     ("removed-once", "ABSENT", "was removed", 1),
 ])  # fmt: skip
 def test_the_pin_is_sent_at_most_once(signs, how, code, words, logins):
@@ -404,8 +405,9 @@ def test_serve_logs_in_once(served, hsm, tokens, module, audience, sts):
     assert (calls.count("C_Sign"), calls.count("C_Login")) == (4, 2)
 
 
-def test_serve_sends_a_pin_of_the_wrong_length_once(served):
-    """A token may count such a PIN as a failed attempt."""
-    answers, calls, _ = served("length", 3)
+@pytest.mark.parametrize("how", ["length", "fails"])
+def test_serve_does_not_send_a_pin_for_every_request(served, how):
+    """A token may count a login that fails for another reason as a failed attempt."""
+    answers, calls, _ = served(how, 3)
     assert not any(answer.ok for answer in answers), [answer.text for answer in answers]
     assert calls.count("C_Login") == 1

@@ -14,7 +14,7 @@ typedef struct { number type; void *value; number length; } attribute;
 
 /* The order of the functions is that of the standard. */
 enum { INITIALIZE = 0, TOKEN_INFO = 6, MECHANISMS = 7, LOGIN = 18, ATTRIBUTE = 24, SIGN = 43, GENERATE = 59 };
-enum { DEVICE_REMOVED = 0x32, PIN_LENGTH = 0xa2, PIN_EXPIRED = 0xa3, PIN_LOCKED = 0xa4, NOT_LOGGED_IN = 0x101 };
+enum { GENERAL_ERROR = 0x5, DEVICE_REMOVED = 0x32, PIN_LENGTH = 0xa2, PIN_EXPIRED = 0xa3, PIN_LOCKED = 0xa4, NOT_LOGGED_IN = 0x101 };
 enum { ALWAYS_AUTHENTICATE = 0x202, CONTEXT_SPECIFIC = 2 };
 enum { PSS = 0xd, SHA256_PSS = 0x43, SHA256_RSA = 0x40 };
 
@@ -77,6 +77,7 @@ static number login(number session, number user, unsigned char *pin, number leng
   if (misbehaves("expired")) return PIN_EXPIRED;
   if (misbehaves("length")) return PIN_LENGTH;
   if (misbehaves("locked")) return PIN_LOCKED;
+  if (misbehaves("fails")) return GENERAL_ERROR;
   if (user == CONTEXT_SPECIFIC) {
     approved = 1;
     return 0;

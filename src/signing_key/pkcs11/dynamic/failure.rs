@@ -19,6 +19,16 @@ pub(super) enum Failure {
     Known(Box<Error>),
 }
 
+impl Failure {
+    /// The error for the key of this target.
+    pub(super) fn of(self, target: &Target) -> Error {
+        match self {
+            Failure::Call(failed) => of_call(failed, target),
+            Failure::Known(error) => *error,
+        }
+    }
+}
+
 impl From<Failed> for Failure {
     fn from(failed: Failed) -> Failure {
         Failure::Call(failed)
@@ -249,7 +259,7 @@ pub(super) fn cannot_generate(target: &Target) -> Failure {
 }
 
 /// The failure of a call for this key.
-pub(super) fn of_call(failed: Failed, target: &Target) -> Error {
+fn of_call(failed: Failed, target: &Target) -> Error {
     let option = &target.option;
     let (kind, what, fix) = match failed.code {
         CKR_TOKEN_NOT_PRESENT | CKR_DEVICE_REMOVED | CKR_TOKEN_NOT_RECOGNIZED => (

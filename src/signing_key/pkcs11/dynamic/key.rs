@@ -47,10 +47,10 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Loads the module, logs in to the token and finds the key.
-    pub(super) fn open(target: &Target, refused: &mut Option<Secret>) -> Result<Opened, Failure> {
+    pub(super) fn open(target: &Target) -> Result<Opened, Failure> {
         let slot = Slot::select(load(target)?, target)?;
         let session = slot.open_session(target.generates)?;
-        let is_logged_in = slot.log_in(&session, target, refused)?;
+        let is_logged_in = slot.log_in(&session, target)?;
         let token = slot.label();
         let wanted = target.selection(CKO_PRIVATE_KEY);
         let key = match session.find(&wanted, 2)?[..] {

@@ -1,5 +1,7 @@
 //! The token of a URI, and the login.
 
+use std::sync::{Mutex, PoisonError};
+
 use cryptoki_sys::*;
 use percent_encoding::utf8_percent_encode;
 
@@ -9,6 +11,10 @@ use super::target::Target;
 use crate::options::Pkcs11Uri;
 use crate::redaction::UNRESERVED;
 use crate::secret::Secret;
+
+/// The PINs that tokens have refused in this process, also because of their length. The keys of a token
+/// share them.
+static REFUSED: Mutex<Vec<(String, Secret)>> = Mutex::new(Vec::new());
 
 /// A token in its slot.
 pub(super) struct Slot {
@@ -67,15 +73,10 @@ impl Slot {
 
     /// Logs in, if the token requires it. Returns false without a PIN.
     ///
-    /// A token locks itself after a few wrong PINs. `refused` is the PIN that it has refused in this
-    /// process, also because of its length. No PIN is sent if the next wrong one would lock the token. A
-    /// correct PIN uses up no attempt, so a session that is opened again after a failure sends it again.
-    pub(super) fn log_in(
-        &self,
-        session: &Session,
-        target: &Target,
-        refused: &mut Option<Secret>,
-    ) -> Result<bool, Failure> {
+    /// A token locks itself after a few wrong PINs. A PIN that it has refused in this process is not sent
+    /// again. No PIN is sent if the next wrong one would lock the token. A correct PIN uses up no attempt,
+    /// so a session that is opened again after a failure sends it again.
+    pub(super) fn log_in(&self, session: &Session, target: &Target) -> Result<bool, Failure> {
         let has = |flag| self.info.flags & flag != 0;
         if !has(CKF_LOGIN_REQUIRED) {
             return Ok(true);
@@ -93,24 +94,35 @@ impl Slot {
         if has(CKF_USER_PIN_TO_BE_CHANGED) {
             return Err(failure::expired(&self.label()));
         }
-        if pin.is_some_and(|pin| refused.as_ref().is_some_and(|it| it.expose() == pin.expose())) {
+        if pin.is_some_and(|pin| self.has_refused(pin)) {
             return Err(failure::wrong_pin(&self.label(), target, self.info.flags));
         }
         match session.login(CKU_USER, pin.map(|pin| pin.expose().as_bytes())) {
             Ok(()) => Ok(true),
             Err(Failed { code: CKR_PIN_INCORRECT, .. }) => {
-                *refused = pin.cloned();
+                self.note_refused(pin);
                 let flags = self.module.token_info(self.id).map_or(0, |info| info.flags);
                 Err(failure::wrong_pin(&self.label(), target, flags))
             }
             Err(failed @ Failed { code: CKR_PIN_INVALID | CKR_PIN_LEN_RANGE, .. }) => {
-                *refused = pin.cloned();
+                self.note_refused(pin);
                 Err(failed.into())
             }
             Err(Failed { code: CKR_PIN_LOCKED, .. }) => Err(failure::locked(&self.label())),
             Err(Failed { code: CKR_PIN_EXPIRED, .. }) => Err(failure::expired(&self.label())),
             Err(failed) => Err(failed.into()),
         }
+    }
+
+    fn has_refused(&self, pin: &Secret) -> bool {
+        let token = self.serial();
+        let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.iter().any(|(of, it)| *of == token && it.expose() == pin.expose())
+    }
+
+    fn note_refused(&self, pin: Option<&Secret>) {
+        let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+        refused.extend(pin.map(|pin| (self.serial(), pin.clone())));
     }
 
     pub(super) fn open_session(&self, writes: bool) -> Result<Session, Failed> {

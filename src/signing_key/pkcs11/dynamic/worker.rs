@@ -6,15 +6,15 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
-use super::failure::{self, Failure};
+use super::failure::Failure;
 use super::key::{Found, Opened};
 use super::target::Target;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Pkcs11Uri;
 use crate::program;
-use crate::secret::Secret;
 use crate::world::Deadline;
 
 /// The way to the thread of one key.
@@ -46,9 +46,13 @@ static WORKERS: Mutex<Vec<(String, Worker)>> = Mutex::new(Vec::new());
 #[derive(Default)]
 struct State {
     key: Option<Opened>,
-    /// The PIN that the token has refused. It is not sent again.
-    refused: Option<Secret>,
+    /// Why the key could not be opened, and until when it is not opened again.
+    failed: Option<(Error, Deadline)>,
 }
+
+/// How long a key that could not be opened is not opened again. A run that needs it twice sends the PIN
+/// once, and a server does not send it for every request.
+const PAUSE: Duration = Duration::from_secs(10);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -111,10 +115,7 @@ impl Worker {
         let (target, stored) = (target.clone(), result.clone());
         let job = move |state: &mut State| {
             if !deadline.has_passed() {
-                *locked(&stored) = Some(job(state, &target).map_err(|failure| match failure {
-                    Failure::Call(failed) => failure::of_call(failed, &target),
-                    Failure::Known(error) => *error,
-                }));
+                *locked(&stored) = Some(job(state, &target).map_err(|failure| failure.of(&target)));
             }
         };
         self.0.add(Box::new(job));
@@ -171,10 +172,21 @@ impl State {
     ) -> Result<T, Failure> {
         let key = match self.key.take() {
             Some(key) => key,
-            None => Opened::open(target, &mut self.refused)?,
+            None => self.open(target)?,
         };
         let result = job(&key)?;
         self.key = Some(key);
         Ok(result)
+    }
+
+    fn open(&mut self, target: &Target) -> Result<Opened, Failure> {
+        if let Some((error, _)) = self.failed.as_ref().filter(|(_, end)| !end.has_passed()) {
+            return Err(error.clone().into());
+        }
+        Opened::open(target).map_err(|failure| {
+            let error = failure.of(target);
+            self.failed = Some((error.clone(), Deadline::after(PAUSE)));
+            error.into()
+        })
     }
 }
