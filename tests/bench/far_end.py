@@ -68,7 +68,7 @@ def jwt():
 
 
 def certificates(folder):
-    """A CA, a server certificate it signed, and the system's bundle with the CA added."""
+    """Creates a CA, a server certificate that it signed, and the system's bundle with the CA added."""
     def openssl(*words):
         subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 

@@ -56,9 +56,8 @@ def fresh(build, path, folder):
 
 
 def fetches(path, far, folder):
-    """One https fetch with nothing cached: this program sends two requests, discovery and POST; the peer sends only the
-    POST.
-    """
+    """The rows for one https fetch with nothing cached: this program sends two requests, discovery and POST; the peer
+    sends only the POST."""
     oidc = [path, "oidc", f"--issuer={far.issuer}", "--client-id=bench", "--auth=post", "--client-secret=env:SECRET"]
     curl = ["curl", "-sS", "-d", "grant_type=client_credentials", "-d", "client_id=bench",
             "-d", f"client_secret={ENV['SECRET']}"]

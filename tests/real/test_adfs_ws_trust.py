@@ -142,7 +142,7 @@ def test_certificatemixed(trust, sts, tmp_path):
 
 
 def test_a_wrong_password(trust):
-    """It is not tried again, because that could lock the account."""
+    """The program does not try the password again, because that could lock the account."""
     wrong = trust.program.ledger.secret("the wrong password", "wr0ng-password")
     run = trust.run(auth="password", user=ALICE, password="env:S", env={"S": wrong})
     run.failed("DENIED", "FailedAuthentication", "ID3242", "--password")

@@ -88,7 +88,7 @@ def test_the_same_credentials(case, aws, program, audience, tmp_path):
         assert case.because and verdict(ours).startswith(case.ours) and ours != reference
 
 
-def test_both_use_a_renewed_sign_in(aws, program, audience):
+def test_botocore_and_the_program_use_a_renewed_sign_in(aws, program, audience):
     """botocore then uses the token that the program stored in the cache of the CLI, without renewing it again."""
     (case,) = (case for case in CASES if case.name == "an SSO session that is renewed")
     assert verdict(by_program(case, aws, program, audience)).startswith(case.expect)

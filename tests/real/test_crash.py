@@ -58,9 +58,8 @@ def traced(strace, trace, words):
 
 
 def die_at_each(strace, calls, prepare, words, examine):
-    """For each call: `prepare(folder)`, a run of `words(folder)` that is killed there, `examine(folder, dead, where)`.
-    Returns how often `examine` returned each value.
-    """
+    """For each call, calls `prepare(folder)`, kills a run of `words(folder)` there, and calls `examine(folder, dead,
+    where)`. Returns how many times `examine` returned each value."""
     def die_at(name, n):
         folder = prepare(f"{name}-{n}")
         dead = strace(["-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={n}"], words(folder))

@@ -75,7 +75,7 @@ def test_another_host_does_not_use_the_cached_token(program, host, audience, tmp
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-def test_each_google_client_exchanges_it(clients, sts, host, tmp_path, client):
+def test_each_google_client_exchanges_the_token(clients, sts, host, tmp_path, client):
     """Two runs of the client send one request to the metadata server: the second run uses the output file."""
     configuration = clients.configuration(OTHER_POOL, "google", f"--audience=https:{OTHER_POOL}", output_file=tmp_path / "out.json")
     for _ in range(2):

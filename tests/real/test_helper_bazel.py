@@ -95,7 +95,7 @@ def test_headers_of_a_request_to_google(bazel, sts, uri):
     "https://cache.example.com/", "https://storage.googleapis.com.example.com/", "https://storage.googleapis.com@example.com/",
     "http://storage.googleapis.com/", "https://storage.googleapis.com:444/", "not a URI", "",
 ])  # fmt: skip
-def test_no_headers_for_others(bazel, sts, uri):
+def test_no_headers_for_other_hosts(bazel, sts, uri):
     """Bazel continues without credentials, and no request is sent to Google."""
     assert bazel.credentials(uri) == {"headers": {}}
     assert sts.requests == []

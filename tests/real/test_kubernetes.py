@@ -106,7 +106,7 @@ def exec_certificate(cluster, folder):
 
 
 def exec_v1(cluster, folder):
-    """The same protocol with its final version, which kubectl supports since 1.22."""
+    """A program that prints a token in version `v1` of the protocol, which kubectl supports since 1.22."""
     return plugin(folder, "v1", token=cluster.people["jane"])
 
 

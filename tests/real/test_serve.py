@@ -236,7 +236,7 @@ def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):
     assert run.status == 0 and not path.exists()
 
 
-def test_the_socket_of_systemd_is_used(commands, configured, sts):
+def test_a_socket_passed_by_systemd_is_used(commands, configured, sts):
     """systemd passes the socket as descriptor 3, with the process ID. A client that connected before the start gets a response."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "LISTEN_FDS": "1"}
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -48,7 +48,7 @@ def server(port, body, certificate=None, host="127.0.0.1", tls="TLSv1.2 TLSv1.3"
 
 
 def answers(path, text, status=200):
-    """A location that responds to every method with this text."""
+    """A location block that responds to every method with this text."""
     return f"location = {path} {{ return {status} '{text}'; }}\n"
 
 

@@ -23,7 +23,7 @@ SUBJECT = "system:serviceaccount:apps:build"
 
 
 def new_id(name: str) -> str:
-    """The same GUID for the same name."""
+    """A GUID for a name, always the same one for the same name."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
@@ -37,7 +37,7 @@ class Identity:
 
 
 def new_identity(name: str) -> Identity:
-    """A managed identity of this name."""
+    """Creates a managed identity with this name."""
     group = "/subscriptions/0f0f/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
     return Identity(new_id(name + "-client"), new_id(name + "-object"), group + name)
 

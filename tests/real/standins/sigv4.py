@@ -56,7 +56,7 @@ class Credential:
 
 
 def credential(headers: dict[str, str]) -> Credential:
-    """The parts of a header signature."""
+    """Parses the Authorization header of a signed request into its parts."""
     found = AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if found is None:
         raise AwsRefused(403, "MissingAuthenticationToken", "Request is missing Authentication Token")

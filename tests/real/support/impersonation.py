@@ -19,7 +19,7 @@ CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 STORAGE = "https://www.googleapis.com/auth/devstorage.read_only"
 FIRST, SECOND = (f"{name}@example-project.iam.gserviceaccount.com" for name in ("first", "second"))
 CREATOR = "serviceAccountTokenCreator"
-SUBJECT = "repo:example/app"  # of support.signer.good_claims
+SUBJECT = "repo:example/app"  # the subject in support.signer.good_claims
 
 
 def pool_of(audience: str) -> str:

@@ -28,7 +28,7 @@ from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving, until
 from support.signer import Signer, new_key, pem
 
-AUDIENCE = "my-cluster"  # of the tokens of `issuer`
+AUDIENCE = "my-cluster"  # the audience of the tokens of `issuer`
 LONGEST = 7200  # the maximum lifetime of a token of this API server, in seconds
 
 

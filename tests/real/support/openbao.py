@@ -40,7 +40,7 @@ class OpenBao:
     url: str
     root_token: str
     namespace: str = ""
-    ca_file: str | None = None  # of a server on https
+    ca_file: str | None = None  # the authority of a server on https
 
     @property
     def issuer(self) -> str:
@@ -48,7 +48,7 @@ class OpenBao:
         return f"{self.url}/v1/{self.namespace}identity/oidc"
 
     def within(self, namespace: str) -> OpenBao:
-        """The same server in a new namespace."""
+        """Creates a namespace, and returns the server in this namespace."""
         self.call("POST", f"sys/namespaces/{namespace}")
         return replace(self, namespace=f"{namespace}/")
 
@@ -72,7 +72,7 @@ class OpenBao:
         return self.user_token("workload")
 
     def user_token(self, name: str) -> str:
-        """The token that this user gets by a login."""
+        """Logs in as this user, and returns the token."""
         return self.call("POST", f"auth/userpass/login/{name}", password=PASSWORD)["auth"]["client_token"]
 
     def trust(self, mount: str, audience: str, policy: str = "default", **config):

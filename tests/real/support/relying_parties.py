@@ -41,7 +41,7 @@ class Party:
     program: Program
     accepted: list[str]
     closing: list = field(default_factory=list)
-    options: tuple[str, ...] = ()  # of `check`
+    options: tuple[str, ...] = ()  # the options of `check`
     is_real: bool = False  # a server that does not tell which tokens it has accepted
 
     def token(self, header: dict | None = None, **claims) -> str:

@@ -36,7 +36,7 @@ class Report:
     run: Run
 
     def lines(self) -> list[str]:
-        """One line for each check, without the details below it."""
+        """One line for each check, without the details below the line."""
         return [line for line in self.run.stdout.splitlines() if not line.startswith(STEP)]
 
     def first(self, status: str) -> str | None:
@@ -67,7 +67,7 @@ class Setup:
     env: dict[str, str | None] = field(default_factory=lambda: {ALLOW: "1"})
     options: list[str] = field(default_factory=list)
     text: str | None = None  # the text of the configuration, if it is not JSON
-    server: str = ""  # of the source `url`
+    server: str = ""  # the URL of the server of the source `url`
 
     @property
     def path(self) -> Path:
@@ -154,7 +154,7 @@ class Setups:
         return Setup(self.folder, self.program, self.sts, self.audience, token, config, self.issuer)
 
     def jwt(self, **claims) -> str:
-        """A token of the issuer."""
+        """Signs a token of the issuer."""
         return self.issuer.token("https:" + self.audience, **claims)
 
     def executable(self, command: str, token: str | None = None, token_type: str = JWT) -> Setup:
@@ -193,7 +193,7 @@ class Setups:
 
 
 def copy(program: Path, folder: Path, mode: int = 0o755) -> Path:
-    """A copy of the program under its own name in another folder."""
+    """Copies the program to another folder, under its own name."""
     folder.mkdir()
     path = folder / "wif-token"
     shutil.copy(program, path)

@@ -128,7 +128,7 @@ def build() -> Path:
 def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
     """Runs Wine until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
     if not (WINE.exists() and LIBRARY.exists()):
-        missing("Wine is not here: run tests/real/install")
+        missing("Wine is not installed: run tests/real/install")
     for found in (build(), LIBRARY):
         shutil.copy(found, folder)
     settings = {"WINEPREFIX": str(prefix(folder)), "WINEARCH": "win64", "WINEDEBUG": "-all"}
