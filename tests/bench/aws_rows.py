@@ -24,7 +24,7 @@ print(sts.get_web_identity_token(Audience=["https://iam.googleapis.com/p"], Sign
 
 
 def aws_rows(binaries, far, folder):
-    """All rows; those with a server only if there is one, and the one with boto3 only if it is installed."""
+    """Returns all rows; those with a server only if there is one, and the one with boto3 only if it is installed."""
     made = [caller_identity(build, path, folder) for build, path in binaries.items()]
     return made + (web_identity_token(binaries["release"], far) if far else [])
 

@@ -57,7 +57,7 @@ class FarEnd:
 
 
 def jwt():
-    """A JWT of the usual size; nothing in these rows verifies it."""
+    """Makes a JWT of the usual size; nothing in these rows verifies it."""
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 

@@ -34,7 +34,7 @@ RUNS = {
 
 
 def helper_rows(binaries, far, folder):
-    """All rows; none without the server, which fills the caches."""
+    """Returns all rows; none without the server, which fills the caches."""
     if not far:
         return []
     token = folder / "subject-token"
@@ -105,14 +105,14 @@ def replaced(build, path, far, folder):
 
 
 def gcloud(home):
-    """gcloud with an access token in a file, which is faster than its database."""
+    """Prepares gcloud with an access token in a file, which is faster than its database."""
     (home / "token").write_text(FRESH)
     return {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(home / "token"), "CLOUDSDK_CONFIG": str(home / "gcloud"),
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}
 
 
 def gke_plugin(home):
-    """The plugin with a token in its cache."""
+    """Prepares the plugin with a token in its cache."""
     (home / ".kube").mkdir()
     (home / ".kube" / "config").write_text(json.dumps({
         "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c"}}]}))
@@ -122,7 +122,7 @@ def gke_plugin(home):
 
 
 def aws_cli(home):
-    """The AWS CLI with a profile that assumes a role, and credentials in its cache."""
+    """Prepares the AWS CLI with a profile that assumes a role, and credentials in its cache."""
     cache = home / ".aws" / "cli" / "cache"
     cache.mkdir(parents=True)
     (home / ".aws" / "config").write_text(

@@ -112,7 +112,7 @@ def configured(commands, sts, audience, token, token_server, tmp_path, request):
 
 
 def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatch) -> Received:
-    """What google-auth requests with the same configuration."""
+    """Gets a token with google-auth and the same configuration, and returns what was requested."""
     lead_to(sts, monkeypatch)
     for name, value in {ALLOW: "1", **env}.items():
         monkeypatch.setenv(name, value)
@@ -419,7 +419,7 @@ WRITTEN = {
 
 
 def gcloud_writes(commands, group: str, audience: str, options: list[str]) -> dict:
-    """A configuration that gcloud writes for the deployer."""
+    """Runs gcloud to write a configuration for the deployer, and returns it."""
     path = commands.folder / "written.json"
     project = ["--workforce-pool-user-project=123"] if group == "workforce-pools" else []
     settings = {"CLOUDSDK_CONFIG": str(commands.folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}

@@ -40,7 +40,7 @@ def once(adfs, idp):
 
 
 def python3_saml(idp: IdentityProvider, token: str) -> OneLogin_Saml2_Response:
-    """A relying party of OneLogin's toolkit, which checks audience, times and destination."""
+    """Asks a relying party of OneLogin's toolkit, which checks audience, times and destination."""
     settings = OneLogin_Saml2_Settings({
         "strict": True, "debug": False,
         "sp": {"entityId": idp.audience, "assertionConsumerService": {"url": CONSUMER}},

@@ -37,7 +37,7 @@ def trust(adfs, idp):
 
 
 def stamp(minutes: float) -> str:
-    """A Timestamp that was created this long ago."""
+    """Makes a Timestamp that was created this long ago."""
     begins = datetime.now(timezone.utc) + timedelta(minutes=minutes)
     created, expires = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (begins, begins + timedelta(minutes=5)))
     return f"<u:Timestamp><u:Created>{created}</u:Created><u:Expires>{expires}</u:Expires></u:Timestamp>"

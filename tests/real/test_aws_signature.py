@@ -100,7 +100,7 @@ def sign(request, audience):
 
 
 def caller_identity(program, audience, key: AccessKey, *options) -> CallerIdentity:
-    """The request that the program signs with a key in the environment; no server is reachable."""
+    """Runs the program with a key in the environment, and returns the request that it signs; no server is reachable."""
     nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": REGION}
     run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", *options, env=nothing | key.environment())
     return CallerIdentity(run.token)

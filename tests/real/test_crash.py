@@ -47,7 +47,8 @@ def system_calls(strace, storm, tmp_path):
 
 
 def traced(strace, trace, words):
-    """Every (name, n) of one run: the n-th call with that name in the thread that makes most of them."""
+    """Traces a run, and returns every (name, n) in it: the n-th call with that name in the thread that makes most of
+    them."""
     done = strace(["-o", trace], words)
     assert done.returncode == 0, done.stderr
     counts = collections.Counter()

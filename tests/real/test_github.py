@@ -27,7 +27,7 @@ def service(issuer, ledger):
 
 
 def toolkit(program, audience: str, env: dict[str, str]) -> dict:
-    """What `core.getIDToken` of the toolkit returns."""
+    """Runs `core.getIDToken` of the toolkit, and returns its result."""
     need("actions-core")
     words = [need("node"), HERE / "clients" / "actions_core.mjs", NODE_MODULES, audience]
     done = subprocess.run(

@@ -85,7 +85,8 @@ def test_each_google_client_exchanges_the_token(clients, sts, host, tmp_path, cl
 
 
 def of_deployer(clients, sts, issuer, audience):
-    """The credential file of a workload outside Google Cloud, with a service account, and a configuration that uses its ID tokens."""
+    """Writes the credential file of a workload outside Google Cloud, with a service account, and a configuration that
+    uses its ID tokens."""
     clients.folder.mkdir(exist_ok=True)
     (clients.folder / "token").write_text(issuer.token("https:" + audience))
     path = clients.folder / "workload.json"

@@ -51,12 +51,12 @@ def by_kubectl(config, namespace, audience) -> str:
 
 
 def encoded(path) -> str:
-    """A file in the form of the `-data` members."""
+    """Encodes a file in the form of the `-data` members."""
     return base64.b64encode(path.read_bytes()).decode()
 
 
 def plugin(folder, version: str, **status) -> dict:
-    """An exec plugin that exits with this status if it gets the cluster, and fails otherwise."""
+    """Writes an exec plugin that exits with this status if it gets the cluster, and fails otherwise."""
     script = folder / "plugin"
     answer = json.dumps({"apiVersion": f"{EXEC}/{version}", "kind": "ExecCredential", "status": status})
     (folder / "answer.json").write_text(answer)

@@ -112,7 +112,7 @@ def ask(program, arguments: list, output, **more) -> Run:
 
 
 def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | None]:
-    """The response of the issuer to a refresh token."""
+    """Sends a refresh token to the issuer, and returns the response."""
     fields = {"grant_type": "refresh_token", "refresh_token": token, "client_id": identifier}
     answer = requests.post(server.issuer + "/token", data=fields, timeout=10)
     return answer.status_code, answer.json().get("error")

@@ -85,7 +85,7 @@ def test_it_accepts_tokens_of_the_key_source(program, bao, ledger, audience, tmp
 
 
 def public_pem(key) -> str:
-    """The public key as PEM."""
+    """Encodes the public key as PEM."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 

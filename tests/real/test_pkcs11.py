@@ -58,7 +58,7 @@ def signs(hsm, tokens, module, audience, tmp_path):
 
 
 def jwks_of(program, *options: str) -> dict:
-    """The output of `key --jwks`."""
+    """Runs `key --jwks`, and returns its output."""
     run = program.run("key", "--jwks", *options)
     assert (run.status, run.stderr) == (0, ""), run.described()
     return json.loads(run.stdout)

@@ -29,7 +29,7 @@ def fields(issuer, audience) -> dict[str, str]:
 
 
 def basic(client: str) -> dict[str, str]:
-    """An Authorization header for a client ID."""
+    """Makes an Authorization header for a client ID."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client}:secret".encode()).decode()}
 
 

@@ -23,7 +23,7 @@ LIMIT = 1024 * 1024
 
 
 def longest_token() -> str:
-    """A token of the largest length that is read; most of it is the signature."""
+    """Makes a token of the largest length that is read; most of it is the signature."""
     return "eyJhbGciOiJSUzI1NiJ9.e30.".ljust(LIMIT, "a")
 
 

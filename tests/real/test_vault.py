@@ -66,7 +66,7 @@ def bao(prepared, ledger, sts, audience) -> Bao:
 
 
 def approle(server, mount: str = "approle", **role) -> tuple[str, str]:
-    """RoleID and SecretID of a role that may read the tokens."""
+    """Creates an AppRole that may read the tokens, and returns its RoleID and SecretID."""
     server.call("POST", f"sys/auth/{mount}", type="approle")
     server.call("POST", f"auth/{mount}/role/app", **({"token_policies": ["tokens"]} | role))
     role_id = server.call("GET", f"auth/{mount}/role/app/role-id")["data"]["role_id"]

@@ -150,7 +150,7 @@ class Asked:
 
 
 def asked(sts: GoogleStandIn, name: str = "") -> list[Asked]:
-    """All requests since the last call, none of which was refused."""
+    """Returns all requests since the last call, none of which may have been refused."""
     assert sts.refusals == [], sts.refusals
     found = [Asked.of(request, name) for request in sts.requests]
     sts.requests.clear()

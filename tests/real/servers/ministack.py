@@ -39,7 +39,7 @@ class Ministack:
     account: str = "000000000000"
 
     def client(self, service: str, key: AccessKey = ROOT):
-        """A boto3 client with this key."""
+        """Creates a boto3 client with this key."""
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, aws_access_key_id=key.id,
                             aws_secret_access_key=key.secret, aws_session_token=key.token)  # fmt: skip
 

@@ -113,7 +113,7 @@ def check_signature(trust, message):
 
 
 def status(adfs: Adfs, acs: str, code: str, second: str) -> str:
-    """A Response that contains only a status."""
+    """Makes a Response that contains only a status."""
     inner = f'<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:{second}"/>'
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return STATUS.format(**NAMES, now=now, acs=acs, issuer=adfs.issuer + "/services/trust", code=code, inner=inner)

@@ -54,7 +54,7 @@ class Call:
 
 
 def members(parameters: dict[str, str], name: str) -> list[str]:
-    """`NAME.member.1`, `.2`, … of the query protocol."""
+    """Reads `NAME.member.1`, `.2`, … of the query protocol."""
     found = [key for key in parameters if re.fullmatch(re.escape(name) + r"\.member\.\d+", key)]
     return [parameters[f"{name}.member.{number}"] for number in range(1, len(found) + 1)]
 
@@ -242,7 +242,8 @@ def checked_role(parameters: dict) -> tuple[str, str]:
 
 
 def request_tags(parameters: dict) -> dict[str, str]:
-    """`Tags.member.N.Key` and `.Value`, as documented: at most 50, keys up to 128 characters, values up to 256."""
+    """Reads `Tags.member.N.Key` and `.Value`, as documented: at most 50, keys up to 128 characters, values up to 256.
+    """
     keys = [name for name in parameters if re.fullmatch(r"Tags\.member\.\d+\.Key", name)]
     tags = {parameters[f"Tags.member.{n}.Key"]: parameters.get(f"Tags.member.{n}.Value") for n in range(1, len(keys) + 1)}
     require(len(tags) == len(keys) <= 50, "tags", "Member must have length less than or equal to 50, without duplicates")
@@ -270,12 +271,12 @@ def require(condition, member: str, constraint: str):
 
 
 def element(name: str, text: str) -> str:
-    """One XML element."""
+    """Formats one XML element."""
     return f"<{name}>{escape(text)}</{name}>"
 
 
 def answered(action: str, result: str) -> Answer:
-    """A result in its envelope."""
+    """Puts a result into its envelope."""
     body = (f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{result}</{action}Result><ResponseMetadata>'
             f"<RequestId>{secrets.token_hex(16)}</RequestId></ResponseMetadata></{action}Response>\n")  # fmt: skip
     return Answer(200, body, {"Content-Type": "text/xml"})

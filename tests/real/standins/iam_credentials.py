@@ -199,5 +199,5 @@ def unique_id(account: str) -> str:
 
 
 def rfc3339(when: float) -> str:
-    """A time in whole seconds."""
+    """Formats a time in whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))

@@ -42,7 +42,7 @@ def federated(exchange: Exchange) -> Caller:
 
 
 def service_account(email: str, scopes: list[str]) -> Caller:
-    """A service account with its own access token."""
+    """Makes the caller of a service account with its own access token."""
     return Caller(frozenset({f"serviceAccount:{email}"}), frozenset(scopes))
 
 

@@ -83,7 +83,7 @@ class OAuth:
         return request.method == "POST" and (request.path == OF_WORKFORCE or request.path == OF_ACCOUNTS and grants == [GRANT])
 
     def answer(self, request: Request) -> Answer:
-        """An access token. Raises OAuthRefused otherwise."""
+        """Issues an access token. Raises OAuthRefused otherwise."""
         if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             raise OAuthRefused("invalid_request", "The request is not a form.")
         fields = parse_qs(request.body.decode(), keep_blank_values=True)

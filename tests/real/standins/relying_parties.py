@@ -70,7 +70,7 @@ class Anthropic(RelyingParty):
 
 
 def refusal(code: str) -> Answer:
-    """An OAuth error that does not state the reason."""
+    """Makes an OAuth error that does not state the reason."""
     return Answer(400, {"error": code, "error_description": "the token exchange was refused"})
 
 

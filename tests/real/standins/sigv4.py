@@ -109,7 +109,7 @@ def check_time(date: str, given: Credential, clock: float):
 
 
 def stamp(moment: float) -> str:
-    """A time as AWS writes it."""
+    """Formats a time as AWS writes it."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
 
 

@@ -106,7 +106,7 @@ class Asked:
 
     @classmethod
     def of(cls, sts: GoogleStandIn, in_file: str = "") -> Asked:
-        """What was requested since the last call."""
+        """Returns what was requested since the last call."""
         assert sts.refusals == [], sts.refusals
         refreshes = [Refresh(it.path, it.client, "in the file" if it.refresh_token == in_file else "another", it.scope, it.given_in)
                      for it in sts.oauth.refreshes]  # fmt: skip

@@ -112,10 +112,10 @@ def ports() -> Ports:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different unused ports, for servers that cannot choose one themselves."""
+    """Returns different unused ports, for servers that cannot choose one themselves."""
     return [ports().next() for _ in range(count)]
 
 
 def free_port() -> int:
-    """One unused port."""
+    """Returns an unused port."""
     return free_ports(1)[0]

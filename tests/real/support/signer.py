@@ -67,9 +67,8 @@ def good_claims(issuer: str, audience: str, **other) -> dict:
 
 
 def some_token(**claims) -> str:
-    """A valid token of an issuer that does not exist, for tests in which no signature is verified; claims can be
-    replaced by name.
-    """
+    """Signs a valid token of an issuer that does not exist, for tests in which no signature is verified; claims can be
+    replaced by name."""
     return Signer().token(good_claims("https://issuer.example.test", "somebody", **claims))
 
 
@@ -102,5 +101,5 @@ def certificate(key, name: str) -> x509.Certificate:
 
 
 def certificate_pem(found: x509.Certificate) -> str:
-    """A certificate as text."""
+    """Encodes a certificate as PEM."""
     return found.public_bytes(serialization.Encoding.PEM).decode()

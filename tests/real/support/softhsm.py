@@ -76,7 +76,7 @@ class Tokens:
 
 
 def misbehaving(folder: Path) -> Path:
-    """SoftHSM as a module that does what the variable MISBEHAVE says."""
+    """Compiles the module that wraps SoftHSM and does what the variable MISBEHAVE says."""
     module = folder / "module.so"
     command = [need("cc"), "-shared", "-fPIC", "-o", module, HERE / "pkcs11" / "module.c", "-lpthread", "-ldl"]
     subprocess.run([str(word) for word in command], check=True)

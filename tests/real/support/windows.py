@@ -78,7 +78,7 @@ class Wine:
         return subprocess.Popen([*self.launcher, WINE, *command], env=env, text=True, cwd=self.folder, **popen)
 
     def tool(self, name: str, *libraries: str) -> Path:
-        """A program for Windows, compiled from tests/real/windows."""
+        """Compiles a program for Windows from tests/real/windows."""
         made = self.folder / f"{name}.exe"
         command = [need("x86_64-w64-mingw32-gcc"), "-municode", "-O2", "-o", made, HERE / "windows" / f"{name}.c", *libraries]
         subprocess.run(command, check=True)
@@ -102,7 +102,7 @@ def others_may_read(path: Path) -> bool:
 
 
 def prefix(folder: Path) -> Path:
-    """The files of Wine from the cache, and a registry that can be written."""
+    """Copies the files of Wine from the cache, with a registry that can be written."""
     made = folder / "prefix"
     made.mkdir()
     for name in (".update-timestamp", "system.reg", "user.reg", "userdef.reg"):
@@ -113,7 +113,7 @@ def prefix(folder: Path) -> Path:
 
 
 def build() -> Path:
-    """The .exe of the sources as they are now."""
+    """Builds the .exe of the current sources, unless WIF_TOKEN_WINDOWS_BIN names one, and returns its path."""
     if given := os.environ.get("WIF_TOKEN_WINDOWS_BIN"):
         return Path(given).resolve()
     need("x86_64-w64-mingw32-gcc")
