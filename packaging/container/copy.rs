@@ -1,5 +1,5 @@
-//! `/copy FROM TO` of the container image, which has no other program: an init container hands
-//! `wif-token` to a workload with it.
+//! `/copy FROM TO` in the container image, which has no `cp`: an init container uses it to copy `wif-token`
+//! into a volume of the workload.
 
 use std::process::ExitCode;
 use std::{env, fs};

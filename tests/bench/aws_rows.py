@@ -24,15 +24,14 @@ print(sts.get_web_identity_token(Audience=["https://iam.googleapis.com/p"], Sign
 
 
 def aws_rows(binaries, far, folder):
-    """All rows; those with a server only if there is one, and the one with boto3 only if it is installed."""
+    """Returns all rows; those with a server only if there is one, and the one with boto3 only if it is installed."""
     made = [caller_identity(build, path, folder) for build, path in binaries.items()]
     return made + (web_identity_token(binaries["release"], far) if far else [])
 
 
 def caller_identity(build, path, folder):
-    """The keys are in the environment, nothing is cached, and no network is used; the peer prints a file with the same
-    content.
-    """
+    """The row for a signature with keys from the environment; nothing is cached, and no network is used. The peer
+    prints a file with the same content."""
     ours = Command([path, "aws", "--mode=caller-identity"], ENV | KEY)
     answer = folder / "caller-identity.json"
     assert document(ours)["id_token"].startswith("%7B"), "not a percent-encoded request"
@@ -42,7 +41,7 @@ def caller_identity(build, path, folder):
 
 
 def web_identity_token(path, far):
-    """One signed POST over https with the same CA; nothing is cached."""
+    """The rows for one signed POST over https, with the same CA; nothing is cached."""
     env = ENV | KEY
     ours = Command([path, "aws", f"--sts-endpoint={far.issuer}/", f"--ca-file={far.ca}"], env)
     curl = Command(["curl", "-sS", "--cacert", str(far.ca), "--aws-sigv4", "aws:amz:us-east-1:sts", "--user",
@@ -63,7 +62,8 @@ def test_cache():
 
 
 def python_with(module):
-    """The Python that tests/real/install made, or this one, if it has this module; None otherwise."""
+    """The Python of tests/real/install if it has this module, otherwise the default Python if it does; None if neither
+    has it."""
     for python in (str(test_cache() / "venv" / "bin" / "python"), "python3"):
         try:
             if subprocess.run([python, "-c", f"import {module}"], capture_output=True).returncode == 0:

@@ -44,7 +44,7 @@ def main():
 
 
 def line(row, ours, peer, ratio):
-    """One row as text: memory in KiB, wall time in milliseconds, and last what is compared with the goal."""
+    """Formats a row: memory in KiB, wall time in milliseconds, and last the value that is compared with the goal."""
     if row.measure in ("wall", "more"):
         cells, value = (f"{ours.wall:.2f} ms", f"{peer.wall:.2f} ms"), ratio.wall
     else:
@@ -61,7 +61,7 @@ def line(row, ours, peer, ratio):
 
 
 def load_line(row, ours, peer, ratio):
-    """One row about requests, where a higher rate is better."""
+    """Formats a row about requests, where a higher rate is better."""
     if row.measure == "rate":
         cells, value, is_met = (f"{ours.rate:.0f} /s", f"{peer.rate:.0f} /s"), ratio, ratio >= row.goal
     else:

@@ -25,7 +25,7 @@ EXCHANGE = {"grant_type": "urn:ietf:params:oauth:grant-type:token-exchange", "au
 
 
 def command_rows(path, far, folder):
-    """Both rows; the one with google-auth only if it is installed, and none without the server."""
+    """Returns both rows; the one with google-auth only if it is installed, and none without the server."""
     if not far:
         return []
     config, account = folder / "credentials.json", f"{far.issuer}{ACCOUNT}"

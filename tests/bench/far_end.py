@@ -57,7 +57,7 @@ class FarEnd:
 
 
 def jwt():
-    """A JWT of the usual size; nothing in these rows verifies it."""
+    """Makes a JWT of the usual size; nothing in these rows verifies it."""
     def part(value):
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
@@ -68,7 +68,7 @@ def jwt():
 
 
 def certificates(folder):
-    """A CA, a server certificate it signed, and the system's bundle with the CA added."""
+    """Creates a CA, a server certificate that it signed, and the system's bundle with the CA added."""
     def openssl(*words):
         subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True)
 

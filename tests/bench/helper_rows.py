@@ -34,7 +34,7 @@ RUNS = {
 
 
 def helper_rows(binaries, far, folder):
-    """All rows; none without the server, which fills the caches."""
+    """Returns all rows; none without the server, which fills the caches."""
     if not far:
         return []
     token = folder / "subject-token"
@@ -64,9 +64,8 @@ def variables(path, far, folder, **more):
 
 
 def fresh(name, build, path, far, folder):
-    """The command, and the file in the private cache that answers it. It does not trust the server, so nothing else can
-    answer.
-    """
+    """The command, and the file in the private cache from which it is answered. The command does not trust the server,
+    so nothing else can answer it."""
     words, text, kind = RUNS[name]
     cache = folder / f"cache-{name.split()[-1]}-{build}"
     env = variables(path, far, cache, service_account_impersonation_url=far.issuer + ACCOUNT)
@@ -79,7 +78,7 @@ def fresh(name, build, path, far, folder):
 
 
 def stored(path, far, folder):
-    """One exchange with a cache and without one. Its token is not valid long enough to be used again."""
+    """The rows for one exchange with a cache and without one. Its token is not valid long enough to be used again."""
     env = variables(path, far, folder / "cache-stored")
     words = [path, "helper", "kubernetes", "--min-life=43200", f"--ca-file={far.ca}"]
     cached, uncached = Command(words, env), Command(words, env | {"XDG_CACHE_HOME": "relative"})
@@ -88,7 +87,7 @@ def stored(path, far, folder):
 
 
 def replaced(build, path, far, folder):
-    """The tools that a helper replaces, if they are installed."""
+    """The rows of the tools that a helper replaces, if they are installed."""
     made = []
     for name, (tool, words, prepare) in TOOLS.items():
         program = shutil.which(tool, path=f"{test_cache()}/venv/bin:{ENV['PATH']}")
@@ -106,14 +105,14 @@ def replaced(build, path, far, folder):
 
 
 def gcloud(home):
-    """gcloud with an access token in a file, which takes less than its database."""
+    """Prepares gcloud with an access token in a file, which is faster than its database."""
     (home / "token").write_text(FRESH)
     return {"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": str(home / "token"), "CLOUDSDK_CONFIG": str(home / "gcloud"),
             "CLOUDSDK_CORE_DISABLE_USAGE_REPORTING": "1", "CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK": "1"}
 
 
 def gke_plugin(home):
-    """The plugin with a token in its cache."""
+    """Prepares the plugin with a token in its cache."""
     (home / ".kube").mkdir()
     (home / ".kube" / "config").write_text(json.dumps({
         "apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [{"name": "c", "context": {"cluster": "c"}}]}))
@@ -123,7 +122,7 @@ def gke_plugin(home):
 
 
 def aws_cli(home):
-    """The AWS CLI with a profile that assumes a role, and credentials in its cache."""
+    """Prepares the AWS CLI with a profile that assumes a role, and credentials in its cache."""
     cache = home / ".aws" / "cli" / "cache"
     cache.mkdir(parents=True)
     (home / ".aws" / "config").write_text(

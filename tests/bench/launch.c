@@ -1,8 +1,8 @@
-/* launch INPUT PROGRAM ARG...: runs a program once with stdin from a file and stdout on /dev/null and prints to stdout
- * "NANOSECONDS PEAK_KIB STATUS": wall time from before the spawn to after the exit, and its peak resident memory.
+/* launch INPUT PROGRAM ARG...: runs a program once, with stdin from the file INPUT and stdout on /dev/null. Prints
+ * "NANOSECONDS PEAK_KIB STATUS": the wall time from before the spawn to after the exit, the peak resident memory, and the status.
  *
- * A small static program of its own, because Linux carries the high-water mark of the process that calls exec over
- * to the program it becomes: measured from Python, nothing seems to need less memory than Python. */
+ * This is a small static program, because Linux copies the peak memory of the process that calls exec to the program that
+ * it becomes: if Python started the program, the peak would be at least that of Python. */
 
 #include <fcntl.h>
 #include <spawn.h>

@@ -1,6 +1,7 @@
-/* load COUNT [close]: requests a token from the metadata server of GCE_METADATA_HOST so many times, one after the other on one
- * connection or each on its own, and prints "REQUESTS_PER_SECOND P99_NANOSECONDS PARENT_KIB": the last is the resident memory of
- * the parent, which is the server if that runs this command. A response that is not a success ends the run with status 1. */
+/* load COUNT [close]: requests a token COUNT times from the metadata server in GCE_METADATA_HOST, one request after another, on one
+ * connection or with `close` each on its own. Prints "REQUESTS_PER_SECOND P99_NANOSECONDS PARENT_KIB". PARENT_KIB is the resident
+ * memory of the parent, which is the server if the server runs this command. A response that is not a success ends the run with
+ * status 1. */
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -33,7 +34,7 @@ static int connected(const struct sockaddr_in *address)
     return server;
 }
 
-/* Whether one response arrives whole and is a success. */
+/* Reads one response; whether it is complete and a success. */
 static int answered(int server)
 {
     char text[8192];

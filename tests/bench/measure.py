@@ -39,7 +39,7 @@ class Load:
 
     @classmethod
     def once(cls, command):
-        """One run."""
+        """Runs the command once."""
         rate, p99, resident = map(int, command.output().split())
         return cls(rate, p99 / 1e6, resident / 1024)
 

@@ -1,5 +1,5 @@
-/* minimal COMMAND ARG...: runs a command with a metadata server, as `wif-token exec` does, that answers every request with the
- * same token and checks nothing. What it takes is the least that such a server can take. */
+/* minimal COMMAND ARG...: runs a command with a metadata server, as `wif-token exec` does. The server returns the same token for
+ * every request and checks nothing, so its time and memory are the least that such a server needs. */
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>

@@ -36,7 +36,7 @@ class Row:
 
 
 def rows(binaries, far, folder):
-    """All rows; `binaries` maps "release" and "static" to paths, `far` is None without the https far end."""
+    """Returns all rows; `binaries` maps "release" and "static" to paths, `far` is None without the https server."""
     made = [row for build, path in binaries.items() for row in fresh(build, path, folder)]
     if far:
         made += fetches(binaries["release"], far, folder)
@@ -44,7 +44,7 @@ def rows(binaries, far, folder):
 
 
 def fresh(build, path, folder):
-    """A valid output file: this program prints the document in it, and `cat` prints the file."""
+    """The rows for a valid output file: this program prints the document in it, and `cat` prints the file."""
     source, output = folder / "token", folder / f"fresh-{build}.json"
     source.write_text(jwt())
     ours = Command([path, "file", f"--path={source}", f"--output-file={output}"], ENV)
@@ -56,9 +56,8 @@ def fresh(build, path, folder):
 
 
 def fetches(path, far, folder):
-    """One https fetch with nothing cached: this program sends two requests, discovery and POST; the peer sends only the
-    POST.
-    """
+    """The rows for one https fetch with nothing cached: this program sends two requests, discovery and POST; the peer
+    sends only the POST."""
     oidc = [path, "oidc", f"--issuer={far.issuer}", "--client-id=bench", "--auth=post", "--client-secret=env:SECRET"]
     curl = ["curl", "-sS", "-d", "grant_type=client_credentials", "-d", "client_id=bench",
             "-d", f"client_secret={ENV['SECRET']}"]

@@ -9,7 +9,7 @@ from rows import AUDIENCE, ENV, Row
 
 
 def server_rows(path, far, folder):
-    """All rows; none without the server that gives the token."""
+    """Returns all rows; none without the server that gives the token."""
     if not far:
         return []
     config = folder / "exec-credentials.json"

@@ -28,7 +28,7 @@ TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOjQxMDI0NDQ4MDB9.c2ln"
 
 
 def run(*command, env: dict | None = None, check: bool = True, **more) -> subprocess.CompletedProcess:
-    """Runs a command and returns its output; if it fails, the test fails with both."""
+    """Runs a command and returns the result; if the command fails, the test fails and shows the command and its output."""
     done = subprocess.run(
         [str(word) for word in command], env=os.environ | (env or {}), stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False, **{"timeout": 120} | more)  # fmt: skip
@@ -37,7 +37,7 @@ def run(*command, env: dict | None = None, check: bool = True, **more) -> subpro
 
 
 def documentation() -> set[str]:
-    """What every package has in its documentation folder, by packaging/documentation.txt."""
+    """The files in the documentation folder of every package, according to packaging/documentation.txt."""
     listed = [line for line in (PACKAGING / "documentation.txt").read_text().splitlines() if not line.startswith("#")]
     found = (path for name in listed for path in [ROOT / name, *(ROOT / name).rglob("*")] if path.is_file())
     return {str(path.relative_to(ROOT)) for path in found}
@@ -88,7 +88,7 @@ def system(tmp_path):
 
 
 def unpacked(archive: Path, folder: Path) -> Path:
-    """The only folder of an archive."""
+    """Unpacks an archive, and returns its only folder."""
     run("tar", "--extract", "--gzip", "--file", archive, "--directory", folder)
     return folder / archive.name.removesuffix(".tar.gz")
 

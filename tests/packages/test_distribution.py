@@ -102,7 +102,7 @@ def test_winget(complete, release):
 
 @pytest.fixture
 def of_nobody():
-    """A folder that the user `nobody` can reach and write to. The folders of pytest belong to root."""
+    """A folder that the user `nobody` can reach and write to, because the folders of pytest belong to root."""
     with tempfile.TemporaryDirectory() as folder:
         yield Path(folder)
 

@@ -18,7 +18,7 @@ COMPLETIONS = PACKAGING / "completions"
 
 
 def typed(shell: list[str], start: str, line: str) -> str:
-    """What a shell on a terminal shows after a line that ends with the Tab key."""
+    """Types a line that ends with the Tab key into a shell on a terminal, and returns what the shell shows."""
     process, terminal = pty.fork()
     if process == 0:
         os.environ.update({"TERM": "dumb", "PS1": "", "HOME": "/nonexistent", "COLUMNS": "1000"})

@@ -26,7 +26,7 @@ ZSH = {"deb": "usr/share/zsh/vendor-completions/_wif-token", "rpm": "usr/share/z
 
 @pytest.fixture(scope="session")
 def newer(release, tmp_path_factory):
-    """The same program as a package with a later version, for each package type."""
+    """The same program in a package with a later version, for each package type."""
     folder = tmp_path_factory.mktemp("newer")
     run("dpkg-deb", "--extract", package(release, "deb"), folder)
     made = run(PACKAGING / "linux" / "packages", folder / "usr/bin", folder, NEWER).stdout.split()

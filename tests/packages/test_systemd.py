@@ -74,7 +74,7 @@ def test_security():
 
 
 def booted(system: System, script: str, *units: str) -> list[str]:
-    """The lines that a script prints in the system, which is booted with these units."""
+    """Boots the system with these units, and returns the lines that the script prints in it."""
     system.put("etc/systemd/system/proof.service", PROOF)
     system.put("proof.sh", script)
     (system.folder / "proof.sh").chmod(0o755)

@@ -73,7 +73,7 @@ def test_another_folder(release, wine):
     assert not (wine.drive / "tools" / "google").exists()
 
 
-def test_who_may_write_there(release):
+def test_who_may_write_to_the_folder(release):
     """Wine does not apply the access control list, so the test reads it from the table: SYSTEM and administrators have
     full access, users can read and run, and nothing is inherited.
     """

@@ -33,7 +33,7 @@ POOL_PROVIDER = "//iam.googleapis.com/projects/123456789012/locations/global/wor
 
 
 def pytest_addoption(parser):
-    """The option with which tests/storm runs more than every other run does."""
+    """Adds the option with which tests/storm also runs what takes too long for every run."""
     parser.addoption("--storm", action="store_true", help="kill runs at every system call, and start crowds of hundreds")
 
 
@@ -44,17 +44,17 @@ def pytest_configure():
 
 
 def pytest_xdist_auto_num_workers():
-    """How many tests run side by side with `--numprocesses=auto`."""
+    """The number of tests that run at the same time with `--numprocesses=auto`."""
     return workers.count()
 
 
 def pytest_xdist_make_scheduler(config, log):
-    """Which worker runs which tests."""
+    """Creates the scheduler, which assigns the tests to workers."""
     return workers.Scheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """The order in which tests start."""
+    """Sorts the tests by the order in which they start."""
     items.sort(key=lambda item: not workers.early(item.path.name))
 
 
@@ -91,7 +91,8 @@ def program(tmp_path, ledger) -> Program:
 
 @pytest.fixture
 def asked(program, audience) -> Program:
-    """The same program with the variables that a client sets; it shares the home and the leak scan."""
+    """The program under test with the variables that a client sets. It shares the home and the leak scan with
+    `program`."""
     return replace(program, variables=program.request(audience))
 
 
@@ -174,7 +175,7 @@ def api_server(tmp_path_factory):
 
 @pytest.fixture
 def cluster(api_server, ledger):
-    """The same server; the leak scan knows its secrets."""
+    """The API server, whose secrets are registered for the leak scan."""
     for name, token in api_server.people.items():
         ledger.secret(f"the token of {name}", token)
     return api_server

@@ -112,7 +112,7 @@ def configured(commands, sts, audience, token, token_server, tmp_path, request):
 
 
 def asked_by_google(commands, sts, google: type, env: dict[str, str], monkeypatch) -> Received:
-    """What google-auth requests with the same configuration."""
+    """Gets a token with google-auth and the same configuration, and returns what was requested."""
     lead_to(sts, monkeypatch)
     for name, value in {ALLOW: "1", **env}.items():
         monkeypatch.setenv(name, value)
@@ -175,9 +175,8 @@ def test_a_workforce_pool_request_names_the_billing_project(commands, sts, issue
 
 
 def test_the_program_does_not_run_itself(commands, sts, audience, token, tmp_path):
-    """The program is recognized by its file, under any name. Without the opt-in, its command line is not read, nor
-    is that of another program with its name.
-    """
+    """The program recognizes itself by its file, under any name. Without the opt-in, it reads neither its own command
+    line nor that of another program with its name."""
     link = tmp_path / "helper"
     link.symlink_to(commands.program.path)
     commands.configure(audience, {"executable": {"command": f"{link} env --name=T"}})
@@ -199,8 +198,9 @@ def test_no_process_is_started(commands, sts, audience, token, tmp_path):
     assert [line for line in trace.read_text().splitlines() if "execve(" in line or "fork(" in line][1:] == []
 
 
-def test_its_output_file_is_shared_with_the_clients(commands, clients, sts, token_server, audience, tmp_path):
-    """The command uses the token that a client cached, and the other way round. An expired one is replaced."""
+def test_the_output_file_is_shared_with_the_clients(commands, clients, sts, token_server, audience, tmp_path):
+    """The command uses the token that a client cached, and a client uses the one that the command cached. An expired
+    token is replaced."""
     server, headers = token_server
     output = tmp_path / "out.json"
     arguments = tmp_path / "arguments"
@@ -346,7 +346,7 @@ def test_a_user_or_scope_that_is_not_delegated(commands, sts, domain, options, w
     assert words in commands.refused("DENIED", "access-token", *options, f"--oauth-endpoint={sts.oauth_url}")
 
 
-def test_in_a_shell(commands, sts, configured, tmp_path):
+def test_the_formats_for_a_shell(commands, sts, configured, tmp_path):
     """The output is the token without a line break, or the header for curl."""
     configured("file", DEPLOYER)
     env = commands.program.environment({"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path)})
@@ -419,7 +419,7 @@ WRITTEN = {
 
 
 def gcloud_writes(commands, group: str, audience: str, options: list[str]) -> dict:
-    """A configuration that gcloud writes for the deployer."""
+    """Runs gcloud to write a configuration for the deployer, and returns it."""
     path = commands.folder / "written.json"
     project = ["--workforce-pool-user-project=123"] if group == "workforce-pools" else []
     settings = {"CLOUDSDK_CONFIG": str(commands.folder / "gcloud"), "CLOUDSDK_CORE_DISABLE_PROMPTS": "1"}

@@ -66,7 +66,7 @@ def test_a_disabled_account(adfs):
 
 
 def test_an_account_that_is_not_in_the_domain(adfs):
-    """For example a local user."""
+    """The account can be a local user, for example."""
     options = password_of(adfs, "alice") | {"user": f"nobody@{REALM}"}
     adfs.run(**options).failed("DENIED", "--user")
 

@@ -198,7 +198,7 @@ def test_the_acceptor_checks_the_binding(adfs, bound):
 
 @pytest.fixture
 def ntlm(tmp_path, kdc, program, audience):
-    """The same AD FS behind an Apache that accepts only NTLM; the users are in a file."""
+    """AD FS behind an Apache that accepts only NTLM; the users are in a file."""
     users = tmp_path / "ntlm-users"
     users.write_text(f"EXAMPLE:alice:{PASSWORDS['alice']}\n")
     with farm(tmp_path, kdc, program, audience, mechanism="ntlmssp", env={"NTLM_USER_FILE": str(users)}) as found:

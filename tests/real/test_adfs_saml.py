@@ -35,12 +35,12 @@ def saml(request, adfs, idp):
 
 @pytest.fixture
 def once(adfs, idp):
-    """The same, for tests that do not depend on what is signed."""
+    """AD FS that issues SAML, for tests that do not depend on what is signed."""
     return issues_saml(adfs, idp, "saml-post")
 
 
 def python3_saml(idp: IdentityProvider, token: str) -> OneLogin_Saml2_Response:
-    """A relying party of OneLogin's toolkit, which checks audience, times and destination."""
+    """Asks a relying party of OneLogin's toolkit, which checks audience, times and destination."""
     settings = OneLogin_Saml2_Settings({
         "strict": True, "debug": False,
         "sp": {"entityId": idp.audience, "assertionConsumerService": {"url": CONSUMER}},
@@ -156,7 +156,7 @@ def test_a_signed_request(signed, tmp_path):
 
 
 def test_a_request_without_the_required_signature(signed):
-    """AD FS refuses it, and the message names the option."""
+    """AD FS refuses the request, and the message names the option."""
     signed.run(signing_key=None, ccache=signed.kdc.ticket("alice")).failed("DENIED", "MSIS0038", "--signing-key")
 
 
@@ -203,7 +203,7 @@ def test_occasional_failures_are_retried(once):
 
 
 def test_an_encrypted_assertion(once, audience):
-    """Its expiry is unknown, so it is passed on unchanged with a short lifetime."""
+    """The expiry of the assertion is unknown, so the assertion is passed on unchanged, with a short lifetime."""
     signer = SamlSigner()
     encrypted = '<saml:EncryptedAssertion><xenc:EncryptedData xmlns:xenc="http://www.w3.org/2001/04/xmlenc#">' \
                 "<xenc:CipherData><xenc:CipherValue>b3BhcXVl</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>" \

@@ -31,7 +31,7 @@ def front():
 
 
 def authn_request(minutes: int = 0, **changes):
-    """A request that AD FS accepts, apart from the changes."""
+    """Makes a request that AD FS accepts, apart from the changes."""
     issued = (datetime.now(timezone.utc) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%SZ")
     parts = {"version": "2.0", "issued": issued, "destination": "https://adfs.example.test/adfs/ls/", "acs": ACS, "binding": POST,
              "issuer": "urn:rp"}  # fmt: skip

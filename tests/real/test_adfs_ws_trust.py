@@ -37,7 +37,7 @@ def trust(adfs, idp):
 
 
 def stamp(minutes: float) -> str:
-    """A Timestamp that was created this long ago."""
+    """Makes a Timestamp that was created this long ago."""
     begins = datetime.now(timezone.utc) + timedelta(minutes=minutes)
     created, expires = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (begins, begins + timedelta(minutes=5)))
     return f"<u:Timestamp><u:Created>{created}</u:Created><u:Expires>{expires}</u:Expires></u:Timestamp>"
@@ -142,7 +142,7 @@ def test_certificatemixed(trust, sts, tmp_path):
 
 
 def test_a_wrong_password(trust):
-    """It is not tried again, because that could lock the account."""
+    """The program does not try the password again, because that could lock the account."""
     wrong = trust.program.ledger.secret("the wrong password", "wr0ng-password")
     run = trust.run(auth="password", user=ALICE, password="env:S", env={"S": wrong})
     run.failed("DENIED", "FailedAuthentication", "ID3242", "--password")

@@ -40,7 +40,7 @@ def run(aws, program, audience):
 
 
 def seconds_of(call) -> float:
-    """How long a run took."""
+    """The duration of a run in seconds."""
     began = time.monotonic()
     call()
     return time.monotonic() - began
@@ -100,9 +100,8 @@ def test_the_session_has_expired(aws, run):
 @pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", " "])
 def test_a_variable_ends_with_a_space(aws, run, audience, name, end):
-    """A secret store may add a space, although `export X=$(cat file)` does not. The value is trimmed, or refused with a
-    message that names the variable. It is never used with the space.
-    """
+    """A secret store may add a space, although `export X=$(cat file)` does not. The program trims the value, or refuses
+    it with a message that names the variable, but never uses the space."""
     env = aws.keys.session("app").environment()
     done = run(IDENTITY, env=env | {name: env[name] + end})
     if done.status == 0:

@@ -35,7 +35,7 @@ def settle(case: Case, aws, home):
 
 
 def by_botocore(case: Case, aws, home) -> str | tuple:
-    """What botocore finds: (key ID, session token), NOTHING or FAILURE."""
+    """Runs botocore, and returns what it finds: (key ID, session token), NOTHING or FAILURE."""
     env = Program(home, None).environment(settle(case, aws, home))
     words = [PYTHON, "-B", HERE / "clients" / "botocore_credentials.py", *([case.profile] if case.profile else [])]
     done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
@@ -44,7 +44,8 @@ def by_botocore(case: Case, aws, home) -> str | tuple:
 
 
 def by_program(case: Case, aws, program, audience) -> str | tuple:
-    """What the program finds, in the same form. If it finds nothing, it must name every place that it searched."""
+    """Runs the program, and returns what it finds, in the same form as `by_botocore`. If it finds nothing, it must name
+    every place that it searched."""
     options = [f"--profile={case.profile}"] if case.profile else []
     for name in ("container-token-1", "container-token-2", *WEB_FILE.values()):
         program.ledger.secret(name, name)
@@ -88,7 +89,7 @@ def test_the_same_credentials(case, aws, program, audience, tmp_path):
         assert case.because and verdict(ours).startswith(case.ours) and ours != reference
 
 
-def test_both_use_a_renewed_sign_in(aws, program, audience):
+def test_botocore_and_the_program_use_a_renewed_sign_in(aws, program, audience):
     """botocore then uses the token that the program stored in the cache of the CLI, without renewing it again."""
     (case,) = (case for case in CASES if case.name == "an SSO session that is renewed")
     assert verdict(by_program(case, aws, program, audience)).startswith(case.expect)

@@ -49,9 +49,8 @@ def test_exchanges_a_web_identity_token(clients, sts, aws, jwt_pool, audience, c
 
 @each_client
 def test_a_container_s_credentials_become_a_service_account(clients, sts, aws, jwt_pool, audience, tmp_path, client):
-    """As in ECS and EKS Pod Identity, there is an endpoint with a token, and no other AWS variable. The client uses an
-    output file and impersonation.
-    """
+    """There is an endpoint with a token, as in ECS and EKS Pod Identity, and no other AWS variable. The client uses an
+    output file and impersonation."""
     aws.container.key, aws.container.authorization = aws.keys.session("task"), "container-authorization-token"
     clients.program.ledger.secret("the container's token", aws.container.authorization)
     env = aws.environment() | {"AWS_CONTAINER_CREDENTIALS_FULL_URI": aws.container.url + "/v1/credentials",

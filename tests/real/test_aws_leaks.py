@@ -78,7 +78,7 @@ def test_secrets_that_a_server_repeats_are_hidden(aws, program, ledger, audience
 
 @pytest.mark.parametrize("text", ["{secret}", "{quoted}", "{base64}", "{token}", "{quoted_token}"])
 def test_the_scan_knows_the_keys(tmp_path, text):
-    """The scan finds each of them in the log of a program that writes it there."""
+    """The scan finds each key in the log of a program that writes the key there."""
     home, ledger = tmp_path / "betrayer-home", Ledger()
     home.mkdir()
     key = AwsKeys(ledger).session("app")

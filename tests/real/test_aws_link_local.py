@@ -108,13 +108,13 @@ def test_finds_what_botocore_finds(inside, within, audience, name, env):
 
 
 def test_the_region_of_the_instance(within, audience):
-    """It is used last, if no other place names a region."""
+    """This region is used only if no other place names one."""
     run = within.run("aws", "--mode=caller-identity", f"--audience={audience}", env=PROXY)
     assert CallerIdentity(run.token).credential.region == "eu-north-1"
 
 
 def test_the_pod_s_token_is_read_each_time(within, audience):
-    """The token is rotated."""
+    """The token in the file is replaced between the runs."""
     env = {"AWS_REGION": "us-east-1", FULL: "http://169.254.170.23/v1/credentials", TOKEN_FILE: str(within.home / "pod-token")}
     (within.home / "pod-token").write_text("yesterday-s-token-4711")
     within.run("aws", "--mode=caller-identity", f"--audience={audience}", env=env).failed("DENIED", "401")

@@ -100,13 +100,13 @@ def sign(request, audience):
 
 
 def caller_identity(program, audience, key: AccessKey, *options) -> CallerIdentity:
-    """The request that the program signs with a key in the environment; no server is reachable."""
+    """Runs the program with a key in the environment, and returns the request that it signs; no server is reachable."""
     nothing = {"AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": REGION}
     run = program.run("aws", "--mode=caller-identity", f"--audience={audience}", *options, env=nothing | key.environment())
     return CallerIdentity(run.token)
 
 
-def test_all_accept_it(judges, key, sign):
+def test_all_accept_the_request(judges, key, sign):
     """The unchanged request is accepted."""
     judges.accept(sign(key))
 
@@ -173,7 +173,7 @@ def test_all_refuse_a_wrong_date(judges, audience, key, seconds):
 
 
 @pytest.mark.parametrize("prefix", ["", "https:"])
-def test_it_is_the_same_request_as_that_of_google_auth(program, audience, key, prefix):
+def test_the_request_is_that_of_google_auth(program, audience, key, prefix):
     """In the same second, url, method, headers and signature are the same."""
     identity = caller_identity(program, prefix + audience, key)
     date = time.mktime(time.strptime(identity.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")) - time.timezone
@@ -188,13 +188,13 @@ def test_it_is_the_same_request_as_that_of_google_auth(program, audience, key, p
 
 
 def test_every_header_is_signed(program, audience, key):
-    """This includes the target resource, which Google's Python library does not sign."""
+    """The signature also covers the target resource, which Google's Python library does not sign."""
     identity = caller_identity(program, audience, key)
     assert set(identity.credential.signed_headers) == identity.headers.keys() - {"authorization"}
     assert identity.headers["x-goog-cloud-target-resource"] == audience
 
 
-def test_the_pool_provider_accepts_it(program, audience, server, key):
+def test_the_pool_provider_accepts_the_request(program, audience, server, key):
     """The stand-in applies Google's rules, and asks ministack in place of AWS."""
     provider = AwsPoolProvider(audience, server.account, server.perform)
     assert verify_aws(caller_identity(program, audience, key).token, provider)["arn"] == key.arn

@@ -229,9 +229,8 @@ def test_the_region_is_found_where_the_sdks_find_it(aws, token, program, env, op
 
 @pytest.mark.parametrize("place", ["option", "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL", "profile", "services"])
 def test_the_endpoint_is_found_where_the_sdks_find_it(aws, token, program, place):
-    """For example a VPC interface endpoint. The more specific setting overrides the general one, which names no server
-    here.
-    """
+    """The endpoint can be a VPC interface endpoint. The more specific setting overrides the general one, which names no
+    server here."""
     nowhere = "http://127.0.0.1:9"
     places = {"AWS_ENDPOINT_URL_STS": "", "AWS_ENDPOINT_URL": nowhere, "profile": nowhere, "services": nowhere} | {
         place: aws.sts.url
@@ -249,7 +248,8 @@ def test_the_endpoint_is_found_where_the_sdks_find_it(aws, token, program, place
 
 @pytest.mark.parametrize("external_id", ["x-4711", "env:EXTERNAL_ID", "file:{home}/external-id"])
 def test_a_role_of_the_options(aws, token, program, external_id):
-    """`--role-arn` uses the credentials that were found; the external ID is given as text or by reference."""
+    """The program assumes the role of `--role-arn` with the credentials that it found. The external ID is given as text
+    or by reference."""
     (program.home / "external-id").write_text("x-4711\n")
     aws.sts.external_ids[ROLE] = "x-4711"
     claims = token(aws.keys.user("app"), f"--role-arn={ROLE}", "--role-session-name=ci-7",

@@ -103,7 +103,7 @@ def test_the_header_of_app_service_is_old(run):
 
 
 def test_the_resource_is_unknown(azure, run, build):
-    """Entra ID and the instance metadata say so; App Service does not give a reason."""
+    """Entra ID and the instance metadata say that the resource is unknown; App Service does not give a reason."""
     other = {"resource": "api://other"}
     words = ("--resource", "application ID URI", "az ad sp create")
     run(client=BUILD.client_id, AZURE_CLIENT_SECRET=SECRET, **other).failed("CONFIGURATION", "AADSTS500011", *words)
@@ -158,7 +158,7 @@ def test_temporary_errors_are_retried(azure, run, build):
 
 
 def test_each_attempt_has_a_new_assertion(azure, run, build, tmp_path, ledger):
-    """Entra ID accepts only the second one."""
+    """Entra ID accepts only the second attempt."""
     path, certificate = certified(tmp_path, ledger)
     build.certificates.append(certificate)
     azure.entra.fail_first = [503]
@@ -233,7 +233,7 @@ def test_the_agent_refuses_its_key(azure, arc):
 
 
 def test_an_old_agent_returns_another_identity(azure, arc):
-    """It returns the token of the server instead of the requested one, so the token is refused."""
+    """The agent returns the token of the server instead of the requested one, so the program refuses the token."""
     azure.arc.legacy = True
     azure.machine.users.append(WORKER)
     for option in (f"--client-id={WORKER.client_id}", f"--object-id={WORKER.object_id}", f"--identity-resource-id={WORKER.resource_id}"):

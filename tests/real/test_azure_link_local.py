@@ -51,7 +51,7 @@ def carried(folder, space, address: str, port: int, to: int):
 
 
 def without_host(env: dict[str, str]) -> dict[str, str]:
-    """These variables without the one that names a host other than 169.254.169.254."""
+    """Removes the variable that names a host other than 169.254.169.254."""
     return {name: value for name, value in env.items() if name != "AZURE_POD_IDENTITY_AUTHORITY_HOST"}
 
 
@@ -65,8 +65,8 @@ def test_the_instance_metadata_at_its_own_address(azure, program, inside, tmp_pa
     assert all(request.headers["host"] == IMDS for request in azure.imds.requests)
 
 
-def test_no_server_responds_at_that_address(program, inside):
-    """The identity is absent, and the run does not wait long."""
+def test_no_server_responds_at_the_metadata_address(program, inside):
+    """The program finds no identity, and does not wait long."""
     run = program.behind(*inside.prefix).run("azure", f"--resource={RESOURCE}", env=PROXY, timeout=5)
     run.failed("ABSENT", "imds", "http://169.254.169.254")
 

@@ -91,7 +91,7 @@ def test_sends_the_same_request_as_the_sdk(devops, monkeypatch, asked, source):
     ((), "p://example/project/pipeline"),
     ((f"--service-connection={CONNECTION}",), "sc://example/project/deploy"),
 ], ids=["pipeline", "connection"])  # fmt: skip
-def test_each_google_client_exchanges_it(clients, sts, devops, audience, client, options, subject):
+def test_each_google_client_exchanges_the_token(clients, sts, devops, audience, client, options, subject):
     """The tokens of the pipeline and of a connection work, although neither has the pool provider as its audience."""
     outcome = clients.run(client, clients.configuration(audience, "azure-pipelines", *options), env=devops.environment())
     assert outcome.access_token in sts.issued
@@ -100,7 +100,7 @@ def test_each_google_client_exchanges_it(clients, sts, devops, audience, client,
 
 
 def test_a_pool_provider_that_does_not_allow_the_audience(clients, sts, devops, issuer, audience):
-    """This is the case that the page of the source describes."""
+    """The page of the source describes this refusal."""
     sts.add(OidcPoolProvider(audience, issuer.url))
     outcome = clients.run("python", clients.configuration(audience, "azure-pipelines"), env=devops.environment())
     assert outcome.status != 0 and sts.exchanges == [] and "does not match the expected audience" in sts.refusals[0].description

@@ -56,7 +56,8 @@ def assertion(azure, build, key=KEY, algorithm="PS256", header=None, **changes) 
 
 
 def test_entra_accepts_each_credential(azure, build):
-    """This is the control. The token names the application, the resource and the type of the proof."""
+    """This control shows that the stand-in accepts valid requests. The token names the application, the resource and
+    the type of the proof."""
     client = {"client_id": build.identity.client_id}
     old = {"algorithm": "RS256", "header": {"x5t": thumbprint(hashes.SHA1())}}
     federated = {"client_assertion_type": ASSERTION, "client_assertion": azure.tenant.projected()}
@@ -154,7 +155,7 @@ def test_the_instance_metadata_choose_no_identity(azure):
     ({"resource": "api://other"}, 500), ({"client_id": "nobody"}, 400), ({"client_id": "a", "mi_res_id": "b"}, 400),
 ], ids=str)  # fmt: skip
 def test_app_service_refuses(azure, changes, status):
-    """The cases are the same; the error text is that of App Service."""
+    """Each case breaks one rule; the error text is that of App Service."""
     url = azure.app_service.url + "/msi/token"
     good = {"version": "2019-08-01", "headers": {"X-IDENTITY-HEADER": azure.app_service.header}}
     assert get(url, **good).json()["access_token"]

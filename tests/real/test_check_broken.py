@@ -46,7 +46,7 @@ class Row:
 
 
 def row(what: str, make: Make, code: str, link: str, *names: str) -> Row:
-    """A row. The names are options, variables, paths and claims, not the wording."""
+    """Makes a row. The names are options, variables, paths and claims, not the wording."""
     return Row(what, make, code, link, names)
 
 
@@ -96,8 +96,8 @@ def foreign(**document) -> Make:
 
 
 def claims(header: dict | None = None, **changed) -> Make:
-    """A token of another program with these claims, or with this header. The program itself refuses some of these tokens.
-    """
+    """Runs another program whose token has these claims, or this header. wif-token itself would refuse to pass on some
+    of these tokens."""
 
     def made(setups: Setups) -> Setup:
         token = setups.issuer.token("https:" + setups.audience, header, **changed)
@@ -107,12 +107,12 @@ def claims(header: dict | None = None, **changed) -> Make:
 
 
 def raw(token: str) -> Make:
-    """Another program that returns this as the token."""
+    """Runs another program that returns this as the token."""
     return lambda setups: setups.foreign(token)
 
 
 def saml(**parts) -> Make:
-    """An assertion with one changed part."""
+    """Changes one part of an assertion."""
 
     def made(setups: Setups) -> Setup:
         signer = SamlSigner()
@@ -124,7 +124,7 @@ def saml(**parts) -> Make:
 
 
 def aws(edit: Callable[[dict], None] = lambda request: None, account: str = ACCOUNT, **more) -> Make:
-    """A signed request with one change."""
+    """Makes one change in a signed request."""
 
     def made(setups: Setups) -> Setup:
         keys = AwsKeys()
@@ -168,7 +168,7 @@ def sign_only(*names: str) -> Callable[[dict], None]:
 
 
 def with_(make: Make, do: Callable[[Setup], object]) -> Make:
-    """A set-up with one more change."""
+    """Makes one more change in a set-up."""
 
     def made(setups: Setups) -> Setup:
         setup = make(setups)
@@ -184,7 +184,7 @@ def options(*more: str, make: Make | None = None) -> Make:
 
 
 def provider(**changed) -> Make:
-    """The pool provider at Google differs from the one that the token is for."""
+    """Changes the pool provider at Google, so that it differs from the one that the token is for."""
 
     def made(setups: Setups) -> Setup:
         setup = setups.ours()
@@ -195,7 +195,7 @@ def provider(**changed) -> Make:
 
 
 def chain(*roles: tuple[str, str, str | None]) -> Make:
-    """Two delegates before the service account; these roles are granted: (role, on, to whom or the workload)."""
+    """Puts two delegates before the service account, and grants these roles: (role, on, to whom or the workload)."""
 
     def made(setups: Setups) -> Setup:
         setup = setups.ours()
@@ -211,7 +211,7 @@ def chain(*roles: tuple[str, str, str | None]) -> Make:
 
 
 def server(answer: Answer) -> Make:
-    """A source `url` whose server responds like this."""
+    """Sets a source `url` whose server returns this answer."""
 
     def made(setups: Setups) -> Setup:
         setup = setups.url(lambda _: answer)
@@ -222,22 +222,22 @@ def server(answer: Answer) -> Make:
 
 
 def nobody(setup: Setup):
-    """No service account grants the workload a role."""
+    """Removes every role on the service account."""
     setup.sts.iam.policies.accounts[DEPLOYER] = {}
 
 
 def without_account(setup: Setup):
-    """The service account does not exist."""
+    """Removes the service account."""
     setup.sts.iam.policies.accounts.pop(DEPLOYER)
 
 
 def another_key(setups: Setups) -> Setup:
-    """The token has the name of the issuer and its key ID, but is signed with another key."""
+    """Signs the token with another key; the issuer and the key ID in the token are those of the issuer."""
     return setups.foreign(Signer().token(claims_of(setups.jwt())))
 
 
 def hmac(setups: Setups) -> Setup:
-    """The token is signed with HS256."""
+    """Sets the algorithm in the header of the token to HS256."""
     header = base64.urlsafe_b64encode(b'{"alg":"HS256"}').decode()
     return setups.foreign(f"{header}.{setups.jwt().partition('.')[2]}")
 

@@ -38,12 +38,12 @@ LINKS = ["configuration", "audience", "token type", "token service", "account se
 
 
 def file(setups: Setups) -> Setup:
-    """This program with the source `file`."""
+    """A set-up of this program with the source `file`."""
     return setups.ours()
 
 
 def json_file(setups: Setups) -> Setup:
-    """The same with a member of JSON."""
+    """The source `file` with a member of JSON."""
     setup = setups.ours("file", f"--path={setups.folder}/token.json", "--field=id_token")
     setup.file("token.json", json.dumps({"id_token": setup.token}))
     return setup
@@ -182,7 +182,7 @@ def aws(setups: Setups) -> Setup:
 
 
 def by_gcloud(*options: str, make: Callable[[Setups], Setup] = plain_file) -> Callable[[Setups], Setup]:
-    """What gcloud writes with these options, with URLs of the stand-ins."""
+    """The configuration that gcloud writes with these options, with URLs of the stand-ins."""
 
     def made(setups: Setups) -> Setup:
         setup = make(setups)
@@ -267,7 +267,7 @@ def aws_on_loopback(setups, aws):
 
 @pytest.mark.parametrize("kind", ["file", "foreign", "saml", "aws", "plain_file"])
 def test_offline_sends_nothing(setups, aws_on_loopback, kind):
-    """Only the configuration and the token are checked."""
+    """With `--offline`, only the configuration and the token are checked."""
     setup = SETUPS[kind](setups)
     if kind == "aws":
         aws_on_loopback(setup, with_key=True)
@@ -367,7 +367,7 @@ def test_a_token_service_that_is_not_google_s_is_a_warning(setups):
 
 
 @pytest.mark.parametrize("ahead, side", [(-7200, "behind"), (7200, "ahead")])
-def test_another_clock_is_a_warning(setups, ahead, side):
+def test_a_different_clock_is_a_warning(setups, ahead, side):
     """The clock of this host is compared with Google's; another server has its own clock."""
     date = formatdate(time.time() + ahead, usegmt=True)
     setup = setups.url(lambda _: Answer(200, setup.token, {"Date": date}))

@@ -133,7 +133,7 @@ def test_the_commands_refuse(job, commands, words, status):
 
 
 def test_codefresh_issues_each_token_for_its_audience(program, codefresh, audience):
-    """The endpoint issues tokens while the build runs. The failure after its end contains no secret."""
+    """The endpoint issues tokens while the build runs. A failure after the end of the build contains no secret."""
     ask = ("ci", f"--audience=https:{audience}")
     assert claims_of(program.run(*ask, env=codefresh.environment()).token)["aud"] == "https:" + audience
     codefresh.build_runs = False

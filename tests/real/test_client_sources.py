@@ -127,7 +127,7 @@ def test_key(clients, sts, ledger, audience, tmp_path, kind, claims):
 
 
 def uploaded_jwks(program, path, audience) -> dict:
-    """The key set that the program writes next to an existing key."""
+    """Runs the program with an existing key, and returns the key set that it writes next to the key."""
     source = ["key", f"--key={path}", "--issuer=https://issuer.example.test", "--subject=s", f"--audience={audience}"]
     before = path.read_text()
     assert program.run(*source, "--generate").token

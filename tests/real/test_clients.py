@@ -48,7 +48,7 @@ def token_server(issuer, audience):
 
 @each_client
 def test_exchanges_a_token_signed_with_its_own_key(clients, sts, own_key, audience, client):
-    """This is the shortest set-up, without an output file and an impersonation."""
+    """The set-up is the shortest one, without an output file and impersonation."""
     outcome = clients.run(client, clients.configuration(audience, *own_key))
     assert outcome.access_token in sts.issued
     (exchange,) = sts.exchanges
@@ -125,8 +125,8 @@ POISONS = {
     *(("rust", poison) for poison in POISONS if poison != "version-2"),
 ])  # fmt: skip
 def test_replaces_a_poisoned_output_file(clients, sts, own_key, audience, tmp_path, client, poison):
-    """This works in each client that still runs the program. Others fail at the file, such as Node at a truncated one.
-    """
+    """Each client that still runs the program gets a token. The other clients fail at the file, such as Node at a
+    truncated one."""
     output = tmp_path / "output.json"
     output.write_text(POISONS[poison])
     outcome = clients.run(client, clients.configuration(audience, *own_key, output_file=output))
@@ -156,7 +156,7 @@ def test_shows_code_and_message_of_a_failure_that_exits_zero(clients, sts, audie
 
 
 @each_client
-def test_is_refused_for_a_token_of_another_audience(clients, sts, own_key, audience, client):
+def test_is_refused_for_a_token_with_another_audience(clients, sts, own_key, audience, client):
     """This control shows that the stand-in verifies: with another audience, the client gets no access token and shows
     the reason.
     """

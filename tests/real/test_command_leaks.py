@@ -72,7 +72,7 @@ def test_secrets_that_a_server_repeats_are_hidden(commands, sts, issuer, audienc
     assert any(value in echoed[-1] for value in known), "something secret was sent and echoed"
 
 
-def test_the_scan_knows_what_google_gave(tmp_path, sts, issuer, audience):
+def test_the_scan_knows_the_tokens_of_google(tmp_path, sts, issuer, audience):
     """The scan finds the access token in the log of a program that writes it there."""
     home, ledger = tmp_path / "betrayer-home", Ledger()
     home.mkdir()

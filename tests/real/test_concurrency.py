@@ -23,7 +23,7 @@ def runs(storm) -> int:
 
 
 def stale(path):
-    """A well-formed output file whose token has expired. Returns its bytes."""
+    """Writes a well-formed output file whose token has expired, and returns its bytes."""
     over = int(time.time()) - 600
     path.write_text(json.dumps({"version": 1, "success": True, "token_type": JWT, "id_token": some_token(exp=over),
                                 "expiration_time": over - 300}))
@@ -31,7 +31,7 @@ def stale(path):
 
 
 def behind_a_gate(status, body, opened):
-    """A server that responds only once `opened` is set."""
+    """Starts a server that responds only once `opened` is set."""
     def behave(far, connection, over):
         far.requests.append(connection.recv(65536))
         opened.wait(60)

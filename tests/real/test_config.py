@@ -72,7 +72,7 @@ def test_the_output_for_a_workforce_pool_is_that_of_gcloud(config, tmp_path, sou
 
 
 def test_an_output_file_that_only_its_user_can_access(config, program):
-    """It is in the cache folder of this user, which gets the mode 0700. Another request has another file."""
+    """The file is in the cache folder of this user, which gets the mode 0700. Another request has another file."""
     paths = [written(config("file", f"--path={name}"))["credential_source"]["executable"]["output_file"] for name in "ab"]
     folder = program.home / ".cache" / "wif-token"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -109,7 +109,7 @@ def test_what_a_command_line_cannot_contain_is_in_a_file(config, program, setups
 
 
 def test_a_custom_audience_is_kept(config, tmp_path):
-    """It is the audience of the token, which the pool provider must allow."""
+    """`--audience` is the audience of the token, which the pool provider must allow."""
     out = tmp_path / "c.json"
     run = config("file", "--path=/t", "--audience=api://my-app", f"--out={out}")
     found = json.loads(out.read_text())
@@ -245,7 +245,7 @@ def test_gcloud_reads_the_condition_of_a_shared_issuer(program, iam, tmp_path, a
     (["file", "--path=/t", "--audience=my-client"], "my-client"),
 ])  # fmt: skip
 def test_gcloud_makes_the_provider_of_a_workforce_pool(program, iam, tmp_path, words, client):
-    """It has a client instead of audiences, and belongs to an organization."""
+    """Such a provider has a client instead of audiences, and belongs to an organization."""
     edit = {"NUMBER": "1234", "ISSUER": "https://idp.example", " PROJECT ": " my-project ", "=ROLE ": "=roles/viewer "}
     words = [*words, f"--pool-provider={WORKFORCE}", PAYS]
     pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, edit)

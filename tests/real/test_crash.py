@@ -47,7 +47,8 @@ def system_calls(strace, storm, tmp_path):
 
 
 def traced(strace, trace, words):
-    """Every (name, n) of one run: the n-th call with that name in the thread that makes most of them."""
+    """Traces a run, and returns every (name, n) in it: the n-th call with that name in the thread that makes most of
+    them."""
     done = strace(["-o", trace], words)
     assert done.returncode == 0, done.stderr
     counts = collections.Counter()
@@ -58,9 +59,8 @@ def traced(strace, trace, words):
 
 
 def die_at_each(strace, calls, prepare, words, examine):
-    """For each call: `prepare(folder)`, a run of `words(folder)` that is killed there, `examine(folder, dead, where)`.
-    Returns how often `examine` returned each value.
-    """
+    """For each call, calls `prepare(folder)`, kills a run of `words(folder)` there, and calls `examine(folder, dead,
+    where)`. Returns how many times `examine` returned each value."""
     def die_at(name, n):
         folder = prepare(f"{name}-{n}")
         dead = strace(["-o", "/dev/null", "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={n}"], words(folder))

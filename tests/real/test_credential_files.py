@@ -42,7 +42,7 @@ def files(commands, sts, issuer, audience, ledger) -> CredentialFiles:
 
 @pytest.fixture
 def library(commands, sts, ledger, tmp_path):
-    """Runs a library with application default credentials; `env` is used unchanged, with an empty home."""
+    """Runs a library with application default credentials, an empty home, and the variables in `env` unchanged."""
     def run(name: str, *arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
         if name == "node":
             need("google-auth-library")
@@ -102,7 +102,8 @@ def with_scope_of_exchange(asked: Asked) -> Asked:
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("kind", SOURCES)
 def test_sends_the_same_requests_as_a_library(commands, sts, files, library, kind, name):
-    """For a user, these are all scopes that were granted. The client authenticates in the form or in the header."""
+    """The token of a user has all scopes that the user granted. The client authenticates in the form or in the header.
+    """
     asked = compare(commands, sts, library, name, lambda: files.write(kind))
     if kind in USERS:
         (refresh,) = asked.refreshes
@@ -117,7 +118,7 @@ def test_sends_the_same_requests_as_a_library(commands, sts, files, library, kin
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("kind", SOURCES)
 def test_impersonates_as_a_library_does(commands, sts, files, library, kind, name, delegates, id_token):
-    """This works with every inline source; google-auth reads only users."""
+    """Every source can be in the file; google-auth reads only users."""
     if name == "python" and kind not in USERS:
         files.impersonating(kind, *delegates)
         assert "source credential of type external_account is not supported" in library(name).stderr
@@ -189,7 +190,7 @@ REFUSALS = {
 @pytest.mark.parametrize("case", list(REFUSALS))
 @pytest.mark.parametrize("kind", USERS)
 def test_a_refusal_says_what_to_do(commands, sts, files, library, kind, case):
-    """The message is one line without a secret. google-auth is refused too, and the file does not change."""
+    """The message is one line without a secret. Google refuses google-auth too, and the file does not change."""
     change, code, words = REFUSALS[case]
     file = files.credentials(kind)
     change(file, sts)
@@ -215,7 +216,7 @@ def test_a_scope_that_was_not_granted(commands, sts, files):
 
 
 @pytest.mark.parametrize("kind", ["external_account_authorized_user", "external_account of an account"])
-def test_fifty_runs_at_once_send_one_request(commands, sts, files, storm, kind):
+def test_fifty_concurrent_runs_send_one_request(commands, sts, files, storm, kind):
     """All runs wait for the run that sends the request, and get its token."""
     files.write(kind)
     first = commands.output("access-token")
@@ -343,7 +344,7 @@ def test_a_host_without_an_account(commands, host):
 
 
 def test_the_account_of_the_host_impersonates(commands, sts, host, monkeypatch):
-    """`--service-account` works with the token of the host."""
+    """`--service-account` impersonates an account with the token of the host."""
     sts.iam.policies.grant("serviceAccountTokenCreator", on=TARGET, to=f"serviceAccount:{host.account}")
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host}
     # The service is always Google's own, which cannot be reached here.

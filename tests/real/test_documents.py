@@ -37,14 +37,14 @@ def test_gcloud_knows_every_command_and_option(tmp_path):
     assert [f"{page}: gcloud {' '.join(words)}" for (page, words), known in zip(known, understood, strict=True) if not known] == [], said
 
 
-def test_terraform_reads_its_files():
+def test_terraform_reads_the_terraform_files():
     """`terraform fmt` parses what it formats."""
     for block in blocks("hcl"):
         done = subprocess.run([need("terraform"), "fmt", "-"], input=block.text, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stdout) == (0, block.text), f"{block.page}: {done.stderr}"
 
 
-def test_python_reads_its_programs():
+def test_python_reads_the_python_programs():
     """Python compiles the programs on the pages."""
     for block in blocks("python"):
         ast.parse(block.text, block.page)

@@ -37,7 +37,7 @@ def configured(commands, issuer, audience, tmp_path, monkeypatch) -> Path:
 
 
 def printed(commands, client: list, **env: str) -> dict | str:
-    """What a client under `exec` prints. No temporary file remains."""
+    """Runs a client under `exec`, and returns what it prints. No temporary file may remain."""
     run = commands.run("exec", "--", *client, env=env)
     assert run.status == 0, run.described()
     assert not [name for name in os.listdir(commands.folder / "tmp") if name.startswith(TEMPORARY)]

@@ -30,7 +30,7 @@ def configured(commands, issuer, audience, tmp_path) -> Path:
 
 
 def printed(commands, *words, **env: str) -> str:
-    """What a tool under `exec` prints, with one exchange for the service account."""
+    """Runs a tool under `exec`, and returns what it prints. There must be one exchange, for the service account."""
     run = commands.run("exec", "--", *words, env=SDK | env)
     assert run.status == 0, run.described()
     assert len(commands.sts.exchanges) == 1 and set(commands.sts.impersonated.values()) == {DEPLOYER}

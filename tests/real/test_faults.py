@@ -57,7 +57,7 @@ def test_a_response_that_arrives_slowly(fetch, behave):
 
 
 def test_a_server_that_does_not_accept_the_connection(fetch):
-    """Its backlog is full, so the TCP handshake gets no response."""
+    """The backlog of the server is full, so the TCP handshake gets no response."""
     with ExitStack() as held:
         listening = held.enter_context(socket.socket())
         listening.bind(("127.0.0.1", 0))

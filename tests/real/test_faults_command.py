@@ -34,7 +34,7 @@ def pids(tmp_path):
 def all_gone(tmp_path):
     family = pids(tmp_path)
     try:
-        until(lambda: not any(alive(pid) for pid in family), "the command and its child are gone", seconds=30)
+        until(lambda: not any(alive(pid) for pid in family), "the command and its child have ended", seconds=30)
     finally:
         for pid in filter(alive, family):
             os.kill(pid, signal.SIGKILL)
@@ -48,7 +48,7 @@ def test_a_command_that_hangs_is_killed_with_its_children(hurried, tmp_path, las
     all_gone(tmp_path)
 
 
-def test_a_child_that_keeps_the_stdout_of_the_command_open_does_not_keep_ours_open(hurried, tmp_path):
+def test_a_child_that_keeps_the_stdout_of_the_command_open_does_not_delay_the_program(hurried, tmp_path):
     """The command has printed its token and ended, but its child still has the pipe open."""
     assert hurried.run(*shell(tmp_path, f"echo {TOKEN}")).token == TOKEN
     all_gone(tmp_path)
@@ -81,7 +81,7 @@ def test_a_run_that_is_terminated_kills_its_command(asked, tmp_path, word):
     all_gone(tmp_path)
 
 
-def test_the_commands_stderr_never_reaches_ours(asked):
+def test_stderr_of_the_command_is_never_printed(asked):
     done = asked.run("command", "--", "/bin/sh", "-c", f"echo noise >&2; echo {TOKEN}")
     assert done.token == TOKEN
     failed = asked.run("command", "--", "/bin/sh", "-c", "echo fixture-noise >&2; exit 3")

@@ -27,7 +27,7 @@ def service(issuer, ledger):
 
 
 def toolkit(program, audience: str, env: dict[str, str]) -> dict:
-    """What `core.getIDToken` of the toolkit returns."""
+    """Runs `core.getIDToken` of the toolkit, and returns its result."""
     need("actions-core")
     words = [need("node"), HERE / "clients" / "actions_core.mjs", NODE_MODULES, audience]
     done = subprocess.run(
@@ -82,7 +82,7 @@ def test_sends_the_same_request_as_the_toolkit(service, asked, audience, source)
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-def test_each_google_client_exchanges_it(clients, sts, service, audience, tmp_path, client):
+def test_each_google_client_exchanges_the_token(clients, sts, service, audience, tmp_path, client):
     """Two runs of the client cause one request to GitHub, because the second run uses the output file."""
     configuration = clients.configuration(audience, "github", f"--audience=https:{audience}", output_file=tmp_path / "out.json")
     for _ in range(2):

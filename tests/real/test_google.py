@@ -75,7 +75,7 @@ def test_another_host_does_not_use_the_cached_token(program, host, audience, tmp
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-def test_each_google_client_exchanges_it(clients, sts, host, tmp_path, client):
+def test_each_google_client_exchanges_the_token(clients, sts, host, tmp_path, client):
     """Two runs of the client send one request to the metadata server: the second run uses the output file."""
     configuration = clients.configuration(OTHER_POOL, "google", f"--audience=https:{OTHER_POOL}", output_file=tmp_path / "out.json")
     for _ in range(2):
@@ -85,7 +85,8 @@ def test_each_google_client_exchanges_it(clients, sts, host, tmp_path, client):
 
 
 def of_deployer(clients, sts, issuer, audience):
-    """The credential file of a workload outside Google Cloud, with a service account, and a configuration that uses its ID tokens."""
+    """Writes the credential file of a workload outside Google Cloud, with a service account, and a configuration that
+    uses its ID tokens."""
     clients.folder.mkdir(exist_ok=True)
     (clients.folder / "token").write_text(issuer.token("https:" + audience))
     path = clients.folder / "workload.json"

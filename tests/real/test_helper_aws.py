@@ -144,20 +144,20 @@ def test_the_id_token_goes_only_to_aws(tools):
         assert token not in request.body.decode() + str(request.headers)
 
 
-def test_the_cli_uses_it(tools):
+def test_the_cli_uses_the_helper(tools):
     """The CLI calls AWS with the credentials of the role, which the stand-in verifies."""
     done = tools.cli()
     assert (done.status, done.stderr) == (0, ""), done
     assert json.loads(done.stdout)["Arn"] == SESSION
 
 
-def test_boto3_uses_it(tools):
+def test_boto3_uses_the_helper(tools):
     """Many calls cause one run of the helper."""
     assert tools.boto3(times=3) == {"arns": [SESSION] * 3, "account": ACCOUNT}
     assert len(tools.exchanges()) == 1
 
 
-def test_boto3_runs_it_again_when_the_credentials_are_about_to_expire(tools):
+def test_boto3_runs_the_helper_again_when_the_credentials_are_about_to_expire(tools):
     """If less than ten minutes remain, botocore gets new credentials before it signs."""
     tools.aws.sts.seconds_left = 8 * 60
     assert tools.boto3(times=2)["arns"] == [SESSION] * 2
@@ -207,7 +207,7 @@ def test_the_trust_policy_in_the_message_fixes_the_refusal(tools):
     ("Throttling", "Rate exceeded", "try again later"),
 ])  # fmt: skip
 def test_both_tools_show_a_failure(tools, code, message, expected):
-    """They show the complete line of the helper, with AWS's code and the fix."""
+    """The tools show the complete line of the helper, with AWS's code and the fix."""
     tools.aws.sts.refuse["AssumeRoleWithWebIdentity"] = AwsRefused(403 if code == "AccessDenied" else 400, code, message)
     shown = tools.boto3()
     assert shown["error"] == "CredentialRetrievalError"
@@ -242,7 +242,7 @@ def test_expired_credentials_are_not_returned(tools):
 
 
 def test_a_wrong_clock_is_named(tools):
-    """AWS returns its time. A cached ID token can have expired there."""
+    """The response of AWS shows the time. With a wrong clock, a cached ID token can have expired."""
     tools.aws.sts.clock = 7200
     tools.aws.sts.refuse["AssumeRoleWithWebIdentity"] = AwsRefused(400, "ExpiredTokenException", "Token expired")
     assert "correct this host's clock" in failed(helper(tools), "EXPIRED")

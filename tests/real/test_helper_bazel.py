@@ -51,7 +51,7 @@ class Bazel:
         return done.returncode, done.stdout, done.stderr
 
     def credentials(self, uri: str, **more) -> dict:
-        """The output of a successful run."""
+        """Runs the helper, and returns the output of a success."""
         status, stdout, stderr = self.run(json.dumps({"uri": uri} | more))
         assert (status, stderr) == (0, ""), stderr
         answer = json.loads(stdout)
@@ -71,7 +71,7 @@ def bazel(commands, issuer, audience, tmp_path) -> Bazel:
 
 
 def until_expiry(answer: dict) -> float:
-    """How long Bazel uses the answer, in seconds."""
+    """The number of seconds for which Bazel uses the answer."""
     return datetime.fromisoformat(answer["expires"]).timestamp() - time.time()
 
 
@@ -95,7 +95,7 @@ def test_headers_of_a_request_to_google(bazel, sts, uri):
     "https://cache.example.com/", "https://storage.googleapis.com.example.com/", "https://storage.googleapis.com@example.com/",
     "http://storage.googleapis.com/", "https://storage.googleapis.com:444/", "not a URI", "",
 ])  # fmt: skip
-def test_no_headers_for_others(bazel, sts, uri):
+def test_no_headers_for_other_hosts(bazel, sts, uri):
     """Bazel continues without credentials, and no request is sent to Google."""
     assert bazel.credentials(uri) == {"headers": {}}
     assert sts.requests == []

@@ -61,7 +61,7 @@ def containers(tmp_path, commands, credentials, registry, authority):
 
 
 def asked(containers, *arguments, server: str = GOOGLE, env: dict | None = None):
-    """The output of the helper for a server."""
+    """Runs the helper for a server, and returns its output."""
     (containers.folder / "server").write_text(server)
     given = containers.environment() | (env or {})
     with (containers.folder / "server").open() as stdin:

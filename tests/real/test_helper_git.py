@@ -32,7 +32,7 @@ def version(git: Path) -> tuple[int, ...]:
 @pytest.fixture(params=GITS or [None], ids=str)
 def git(request) -> Path:
     """Each installed git."""
-    return request.param or missing("git is not here: run tests/real/install")
+    return request.param or missing("git is not installed: run tests/real/install")
 
 
 class Backend:
@@ -185,7 +185,7 @@ def test_reject_without_a_password_forgets_the_token(git, tools, sts):
     assert len(sts.iam.calls) == 2
 
 
-def test_fifty_at_once_use_one_token(git, tools, sts):
+def test_fifty_concurrent_runs_use_one_token(git, tools, sts):
     """A build can start this many fetches."""
     asked = f"protocol=https\nhost={SOURCE}\n\n"
     with ThreadPoolExecutor(50) as threads:

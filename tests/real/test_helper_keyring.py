@@ -88,7 +88,7 @@ def install(tools: Tools, tool: str, host: str = INDEX, user: str = USER, status
 def installed(name: str) -> Path:
     """The folder into which a line of installers.txt was installed."""
     folder = CACHE / "installers" / name
-    return folder if folder.exists() else missing(f"{name} is not here: run tests/real/install")
+    return folder if folder.exists() else missing(f"{name} is not installed: run tests/real/install")
 
 
 def is_installed(tools: Tools) -> bool:
@@ -177,7 +177,7 @@ def test_a_similar_service_gets_nothing(tools, sts, mode, service):
     assert (found.stdout, found.stderr, found.returncode, sts.exchanges) == ("", "", 1, [])
 
 
-def test_fifty_at_once_use_one_token(tools, sts):
+def test_fifty_concurrent_runs_use_one_token(tools, sts):
     """One host can run this many builds."""
     with ThreadPoolExecutor(50) as threads:
         runs = list(threads.map(lambda _: tools.run("keyring", "get", INDEX, USER, input=""), range(50)))

@@ -211,7 +211,7 @@ def test_a_token_is_renewed_before_it_expires(helper, cluster, sts, google, audi
     assert len(sts.exchanges) == len(set(google.reviewed)) == 2
 
 
-def test_fifty_at_once_cause_one_exchange(helper, commands, sts):
+def test_fifty_concurrent_runs_cause_one_exchange(helper, commands, sts):
     """Many clients start at once, and all get the token of the first."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), ALLOW: "1"}
     runs = [commands.program.start("helper", "kubernetes", env=env, stdin=subprocess.DEVNULL) for _ in range(50)]

@@ -125,7 +125,7 @@ def test_members(sts, issuer, call, audience, member, allowed):
 
 
 def test_a_service_account_is_a_member_too(sts, call, audience):
-    """Its access token may call the methods for the next account, unless its scope is insufficient."""
+    """The access token of the account may call the methods for the next account, unless its scope is insufficient."""
     sts.iam.policies.grant("workloadIdentityUser", on=FIRST, to=principal(audience))
     sts.iam.policies.grant(CREATOR, on=TARGET, to=f"serviceAccount:{FIRST}")
     token = call("generateAccessToken", FIRST).json()["accessToken"]
@@ -224,7 +224,7 @@ def test_the_organization_policy_allows_a_longer_lifetime(sts, call, creator, li
 
 
 @each_method
-def test_a_chain_needs_every_link(sts, call, audience, method):
+def test_a_chain_requires_every_link(sts, call, audience, method):
     """With one or two delegates, the request is refused if one link is missing or the order is different."""
     accounts = (FIRST, SECOND, TARGET)
     grant_chain(sts, audience, *accounts)
@@ -279,7 +279,7 @@ def subject_file(issuer, audience, tmp_path):
 
 
 @pytest.mark.parametrize("delegates", [(), (FIRST,), (FIRST, SECOND)])
-def test_google_s_library_accepts_it(sts, audience, subject_file, monkeypatch, delegates):
+def test_google_s_library_accepts_the_stand_in(sts, audience, subject_file, monkeypatch, delegates):
     """google-auth gets an access token, an ID token and a signature, directly and through delegates."""
     lead_to(sts, monkeypatch)
     grant_chain(sts, audience, *delegates, TARGET)
@@ -295,7 +295,7 @@ def test_google_s_library_accepts_it(sts, audience, subject_file, monkeypatch, d
     assert {call.delegates for call in sts.iam.calls} == {delegates}
 
 
-def test_google_s_signer_accepts_it_too(sts, audience, subject_file, creator, monkeypatch):
+def test_google_s_signer_accepts_the_stand_in(sts, audience, subject_file, creator, monkeypatch):
     """google.auth.iam.Signer works with a federated principal as the caller."""
     lead_to(sts, monkeypatch)
     source = google_source(sts, audience, subject_file)

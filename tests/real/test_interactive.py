@@ -87,7 +87,7 @@ def test_gcloud_signs_in_and_out(clients, sts, configuration, staff, tmp_path):
     assert token in sts.issued
 
 
-def test_the_program_alone(program, tmp_path, staff):
+def test_the_documents_without_a_client(program, tmp_path, staff):
     """The documents are compared exactly, without a client."""
     output = tmp_path / "output.json"
     source = ["env", "--name=TOKEN"]

@@ -51,12 +51,12 @@ def by_kubectl(config, namespace, audience) -> str:
 
 
 def encoded(path) -> str:
-    """A file in the form of the `-data` members."""
+    """Encodes a file in the form of the `-data` members."""
     return base64.b64encode(path.read_bytes()).decode()
 
 
 def plugin(folder, version: str, **status) -> dict:
-    """An exec plugin that exits with this status if it gets the cluster, and fails otherwise."""
+    """Writes an exec plugin that exits with this status if it gets the cluster, and fails otherwise."""
     script = folder / "plugin"
     answer = json.dumps({"apiVersion": f"{EXEC}/{version}", "kind": "ExecCredential", "status": status})
     (folder / "answer.json").write_text(answer)
@@ -106,7 +106,7 @@ def exec_certificate(cluster, folder):
 
 
 def exec_v1(cluster, folder):
-    """The same protocol with its final version, which kubectl supports since 1.22."""
+    """A program that prints a token in version `v1` of the protocol, which kubectl supports since 1.22."""
     return plugin(folder, "v1", token=cluster.people["jane"])
 
 

@@ -59,7 +59,7 @@ def test_every_kubectl_renders_the_same(form, kind):
 
 
 @pytest.mark.parametrize("form", KINDS)
-def test_the_api_server_accepts_it(cluster, tmp_path, form):
+def test_the_api_server_accepts_the_manifests(cluster, tmp_path, form):
     """The server accepts the manifests, first in a dry run. It refuses a mount whose volume does not exist."""
     namespace = cluster.namespace()
     admin = kubeconfig(tmp_path / "admin", cluster, namespace, {"token": cluster.people["admin"]})

@@ -58,7 +58,7 @@ def pod(cluster, program, tmp_path) -> Pod:
     return found
 
 
-def test_its_own_service_account(pod, audience):
+def test_the_service_account_of_the_pod(pod, audience):
     """No option is needed. The audience is that of the pool provider."""
     run = pod.run(**pod.program.request(audience))
     claims = pod.verified(run, audience)

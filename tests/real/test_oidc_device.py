@@ -112,7 +112,7 @@ def ask(program, arguments: list, output, **more) -> Run:
 
 
 def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | None]:
-    """The response of the issuer to a refresh token."""
+    """Sends a refresh token to the issuer, and returns the response."""
     fields = {"grant_type": "refresh_token", "refresh_token": token, "client_id": identifier}
     answer = requests.post(server.issuer + "/token", data=fields, timeout=10)
     return answer.status_code, answer.json().get("error")
@@ -123,9 +123,8 @@ def refresh_by_hand(server, token: str, identifier="staff") -> tuple[int, str | 
     ("confidential", ["--client-secret=file:{secret}"]),
 ])  # fmt: skip
 def test_a_user_signs_in_and_out(program, server, ledger, tmp_path, output, kept, identifier, options):
-    """This covers sign-in, refresh with rotation, and revocation, for a public client and one that authenticates at
-    every endpoint.
-    """
+    """The test covers sign-in, refresh with rotation, and revocation, for a public client and one that authenticates at
+    every endpoint."""
     (tmp_path / "secret").write_text(ledger.secret("the client secret", SECRET))
     (tmp_path / "secret").chmod(0o600)
     arguments = source(server, identifier, *(option.format(secret=tmp_path / "secret") for option in options))
@@ -283,7 +282,8 @@ def test_a_busy_issuer_is_polled_less_often(program, server, output):
 
 
 def test_many_runs_share_a_refresh_token(program, server, ledger, output, kept):
-    """Each run uses it once. This issuer would revoke the whole family at the second use, as the last lines show."""
+    """Each run uses the refresh token once. This issuer would revoke the whole family at the second use, as the last
+    lines show."""
     arguments = source(server, "staff", f"--refresh-token-file={kept}")
     sign_in(program, arguments, output)
     first = refresh_token(ledger, kept)
@@ -299,7 +299,8 @@ def test_many_runs_share_a_refresh_token(program, server, ledger, output, kept):
 
 
 def test_a_refresh_token_that_was_used_elsewhere(program, server, ledger, output, kept):
-    """It is removed, and the user must sign in: at once if there is a terminal, otherwise as the message says."""
+    """The program removes the refresh token, and the user must sign in: at once if there is a terminal, otherwise as
+    the message says."""
     arguments = source(server)
     sign_in(program, arguments, output)
     stolen = refresh_token(ledger, kept)

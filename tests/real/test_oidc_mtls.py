@@ -128,5 +128,5 @@ def test_the_issuer_requires_the_certificate(server, authority, bearers, identif
 
 
 def output(command: list) -> str:
-    """The output of a command that must succeed."""
+    """Runs a command, which must succeed, and returns its output."""
     return subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stdout

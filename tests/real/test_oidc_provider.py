@@ -164,7 +164,7 @@ def test_scope_and_param(program, server, audience):
 
 
 def test_a_slash_at_the_end_of_the_issuer(program, server, secrets, audience):
-    """Users type it. The audience of the assertion is still the issuer in the metadata."""
+    """Users type the issuer with a slash. The audience of the assertion is still the issuer in the metadata."""
     options = ["--auth=private-key-jwt", f"--client-key={secrets['ec.jwk']}", f"--resource=https:{audience}"]
     run = program.run("oidc", f"--issuer={server.issuer}/", "--client-id=ec", f"--audience={audience}", *options)
     assert claims_of(run.token)["iss"] == server.issuer
@@ -194,7 +194,7 @@ def test_a_key_of_another_client_is_denied(program, server, secrets, ledger, aud
 
 
 def test_an_opaque_access_token_is_a_protocol_error(program, server, audience):
-    """It cannot be a subject token. Without --resource, this issuer returns one."""
+    """An opaque token cannot be a subject token. Without --resource, this issuer returns one."""
     source = ["oidc", f"--issuer={server.issuer}", "--client-id=public", "--auth=none", f"--audience={audience}"]
     program.run(*source).failed("PROTOCOL", "opaque")
     program.run(*source, "--resource=https://opaque.example.test").failed("PROTOCOL", "opaque")

@@ -60,7 +60,7 @@ def test_google_accepts_its_tokens(clients, bao, sts, ledger, audience, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["generated", "EC", "RSA", "EC traditional", "RSA traditional"])
-def test_it_accepts_the_key_source(program, bao, ledger, audience, tmp_path, mount, kind):
+def test_it_accepts_tokens_of_the_key_source(program, bao, ledger, audience, tmp_path, mount, kind):
     """The server verifies tokens of a generated key, and of existing keys in both PEM forms, with their public keys."""
     key = tmp_path / "demo.pem"
     source = ["key", f"--key={key}", "--issuer=https://issuer.example.test", "--subject=build-7"]
@@ -85,11 +85,11 @@ def test_it_accepts_the_key_source(program, bao, ledger, audience, tmp_path, mou
 
 
 def public_pem(key) -> str:
-    """The public key as PEM."""
+    """Encodes the public key as PEM."""
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def test_it_accepts_the_oidc_source(program, bao, audience, tmp_path, mount):
+def test_it_accepts_tokens_of_the_oidc_source(program, bao, audience, tmp_path, mount):
     """The server verifies an access token of npm oidc-provider by discovery."""
     with oidc_provider(tmp_path, [client("public", "none")]) as server:
         bao.trust(mount, "https:" + audience, oidc_discovery_url=server.issuer, bound_issuer=server.issuer)

@@ -97,7 +97,7 @@ def test_a_changed_output_file_of_this_request_is_not_used(folder, run, token):
 
 
 def test_the_stored_document_is_what_is_printed_the_next_time(folder, run, token):
-    """This is the control of the tests above: a valid file is not replaced."""
+    """This control shows that a valid file is not replaced."""
     output = folder / "out.json"
     first = run(output)
     before = (output.stat().st_ino, output.read_bytes())

@@ -58,7 +58,7 @@ def signs(hsm, tokens, module, audience, tmp_path):
 
 
 def jwks_of(program, *options: str) -> dict:
-    """The output of `key --jwks`."""
+    """Runs `key --jwks`, and returns its output."""
     run = program.run("key", "--jwks", *options)
     assert (run.status, run.stderr) == (0, ""), run.described()
     return json.loads(run.stdout)
@@ -67,7 +67,7 @@ def jwks_of(program, *options: str) -> dict:
 @pytest.mark.parametrize("module", [MODULE, None], ids=["direct", "p11-kit"])
 @pytest.mark.parametrize("key, algorithm", [("rsa", "RS256"), ("ec", "ES256")])
 def test_the_pool_provider_accepts_the_tokens(hsm, tokens, audience, key, algorithm, module):
-    """Its key set is that of `--jwks`, which is the public key that pkcs11-tool reads."""
+    """The pool provider has the key set of `--jwks`, whose public key is the one that pkcs11-tool reads."""
     option = f"--key={tokens.uri(key, module)}"
     jwks = jwks_of(hsm, option)
     token = hsm.run("key", option, *CLAIMS, f"--audience={audience}").token
@@ -96,7 +96,7 @@ def test_each_way_to_give_the_pin(hsm, tokens, audience):
 
 
 def test_a_generated_key_never_leaves_the_token(hsm, tokens, audience):
-    """It is sensitive from the start and never extractable; a second run uses the same key."""
+    """The key is sensitive from the start and never extractable; a second run uses the same key."""
     option = f"--key={tokens.uri('made')}"
     hsm.run("key", option, *CLAIMS, f"--audience={audience}").failed("ABSENT", "object=ec;id=%02")
     tokens_made = [hsm.run("key", option, "--generate", *CLAIMS, f"--audience={audience}").token for _ in range(2)]
@@ -116,7 +116,7 @@ def test_a_generated_key_has_an_id_of_its_own(hsm, tokens, audience):
     assert tokens.tool("--list-objects") == before
 
 
-def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
+def test_concurrent_runs_create_one_key(hsm, tokens, module, audience, tmp_path):
     """The first run blocks while it creates the key. The others wait, and then use that key."""
     calls, go = tmp_path / "calls", tmp_path / "calls.go"
     calls.touch()
@@ -137,7 +137,7 @@ def test_runs_at_once_create_one_key(hsm, tokens, module, audience, tmp_path):
     assert tokens.tool("--list-objects", "--type", "privkey").decode().count("label:      shared") == 1
 
 
-def test_runs_at_once_sign_with_one_key(hsm, tokens, audience):
+def test_concurrent_runs_sign_with_one_key(hsm, tokens, audience):
     """SoftHSM rewrites the file of the token at each login, and a process that reads it meanwhile finds no token."""
     words = ["key", f"--key={tokens.uri('ec')}", *CLAIMS, f"--audience={audience}"]
     started = [hsm.start(*words) for _ in range(40)]
@@ -170,7 +170,7 @@ def test_what_is_not_found_is_named(hsm, tokens, audience, uri, code, words):
 
 
 def test_only_the_keys_that_match_are_listed(hsm, tokens, audience):
-    """The message lists them if there are several."""
+    """If several keys match, the message lists them."""
     for number in ("0a", "0b"):
         tokens.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "twins", "--id", number)
     run = hsm.run("key", f"--key={tokens.uri('twins')}", *CLAIMS, f"--audience={audience}")
@@ -197,14 +197,14 @@ def test_a_module_for_another_architecture(hsm, audience, tmp_path):
     ("removed-once", "ABSENT", "was removed", 1),
 ])  # fmt: skip
 def test_the_pin_is_sent_at_most_once(signs, how, code, words, logins):
-    """It is not sent if the next wrong PIN would lock the token."""
+    """The PIN is not sent if the next wrong PIN would lock the token."""
     run, calls = signs(how)
     run.failed(code, words)
     assert calls.count("C_Login") == logins
 
 
 def test_a_file_with_more_than_the_pin_is_not_sent(signs, tmp_path):
-    """A line break at the end is not a part of it."""
+    """A line break at the end is not a part of the PIN."""
     pin = tmp_path / "pin"
     for content, logins in (f"{PIN}\r\n", 1), (f"{PIN}\nhunter2-second\n", 0), (f"\n{PIN}", 0), (f"{PIN}\0", 0):
         pin.write_text(content)
@@ -215,7 +215,7 @@ def test_a_file_with_more_than_the_pin_is_not_sent(signs, tmp_path):
 
 
 def test_a_wrong_pin_is_not_tried_again(signs, tmp_path):
-    """One run sends it once. The next runs do not send it, until the file with the PIN changes."""
+    """One run sends the PIN once. The next runs do not send it, until the file with the PIN changes."""
     pin = tmp_path / "wrong"
     for options in [], [f"--output-file={tmp_path}/token.json"]:
         pin.write_text(f"hunter2-wrong-{len(options)}")
@@ -247,7 +247,7 @@ def test_the_output_of_the_module_is_not_in_a_failure(signs):
 
 @pytest.mark.parametrize("how", ["block-initialize", "block-sign", "block-sign,block-exit"])
 def test_the_deadline_holds(signs, how):
-    """Each function that the module can block in is tried."""
+    """The test blocks in each function in which a module can block."""
     run, _ = signs(how, "rsa", "--timeout=2")
     run.failed("UNREACHABLE", "does not respond")
     assert run.seconds < 4
@@ -305,7 +305,7 @@ def test_a_token_without_pss_signs_for_tls_1_2_alone(mtls, module):
 
 
 def test_a_certificate_of_another_key_is_found_before_a_request(mtls):
-    """This is the same as for key files."""
+    """The program finds such a certificate before a request, as with key files."""
     run, requests = mtls("ec", "TLSv1.3", certified="rsa")
     run.failed("CONFIGURATION", "does not match the client key")
     assert not requests
@@ -395,7 +395,8 @@ def served(hsm, tokens, module, audience, commands, tmp_path):
 
 
 def test_serve_logs_in_once(served, hsm, tokens, module, audience, sts):
-    """It logs in again only after the token was removed. Meanwhile, it serves the cached token while that is valid."""
+    """`serve` logs in again only after the token was removed. Until then, it serves the cached subject token while that
+    is valid."""
     jwks = jwks_of(hsm, f"--key={tokens.uri('ec', module)}")
     sts.add(OidcPoolProvider(audience, ISSUER, jwks=jwks))
     answers, calls, run = served("noise,removed-third", 4)

@@ -90,7 +90,7 @@ class Fault:
     what: str
     refusal: str
     says: str
-    code: str | None = None  # of an error; a warning otherwise
+    code: str | None = None  # the code of an error; None for a warning
     claims: dict = field(default_factory=dict)
     header: dict | None = None
     algorithm: str | None = None
@@ -205,7 +205,7 @@ def test_the_agent_of_vault_logs_in_with_the_renewed_token(party, tmp_path, bao)
 
 
 @pytest.mark.parametrize("party", NAMES, indirect=True)
-def test_what_check_cannot_know(party):
+def test_a_mistake_that_check_cannot_find(party):
     """The party trusts another issuer. `check` passes, and lists the claims for a comparison."""
     other = Issuer(Signer("RS256", "key-1"))
     try:

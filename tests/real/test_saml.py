@@ -44,7 +44,7 @@ def test_the_file_source_keeps_every_byte(program, idp, ledger, audience, tmp_pa
 
 
 @pytest.mark.parametrize("client", list(CLIENTS))
-def test_each_google_client_exchanges_it(clients, sts, idp, audience, tmp_path, client):
+def test_each_google_client_exchanges_the_token(clients, sts, idp, audience, tmp_path, client):
     """Each client reads the member saml_response of the output file."""
     path = tmp_path / "response.xml"
     path.write_text(idp.response("user-7", sign_response=True))
@@ -85,7 +85,7 @@ def test_an_expired_assertion(program, audience, tmp_path):
 
 
 @pytest.mark.parametrize("content", ["<html><body>Sign in</body></html>", encoded("<html/>"), "a.b.c", "<saml:Assert"])
-def test_other_text_than_saml_is_not_a_token(program, ledger, audience, tmp_path, content):
+def test_text_other_than_saml_is_not_a_token(program, ledger, audience, tmp_path, content):
     """The usual mistake is a sign-in page."""
     path = tmp_path / "response"
     path.write_text(content)

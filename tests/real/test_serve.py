@@ -78,7 +78,7 @@ def served(commands, configured, ledger, tmp_path):
 
 
 def printed(commands, server: Served, client: list) -> str:
-    """The access token that a client prints."""
+    """Runs a client, and returns the access token that it prints."""
     env = commands.program.environment(server.environment() | {"CLOUDSDK_CONFIG": str(commands.folder / "gcloud")})
     words = [str(word) for word in client]
     done = subprocess.run(words, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=90, check=False)
@@ -87,7 +87,7 @@ def printed(commands, server: Served, client: list) -> str:
 
 
 def get(server: Served, path: str, **headers: str) -> tuple[int, str]:
-    """One request with these headers."""
+    """Sends one request with these headers."""
     connection = http.client.HTTPConnection(server.address, timeout=30)
     connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
     response = connection.getresponse()
@@ -236,7 +236,7 @@ def test_a_server_that_ends_frees_its_socket(commands, configured, tmp_path):
     assert run.status == 0 and not path.exists()
 
 
-def test_the_socket_of_systemd_is_used(commands, configured, sts):
+def test_a_socket_passed_by_systemd_is_used(commands, configured, sts):
     """systemd passes the socket as descriptor 3, with the process ID. A client that connected before the start gets a response."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": str(commands.path), "LISTEN_FDS": "1"}
     with socket.create_server(("127.0.0.1", 0)) as listener:

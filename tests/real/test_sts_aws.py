@@ -87,13 +87,13 @@ def test_refuses_a_missing_header(audience, keys, pool_provider, name):
 
 
 def test_refuses_a_header_that_occurs_twice(audience, keys, pool_provider):
-    """It is not defined which of the two would be used."""
+    """Google does not document which of the two would be used."""
     request = google_request(keys.user("alice"), audience)
     refused(encoded(request | {"headers": request["headers"] * 2}), pool_provider, FORM, "twice")
 
 
 def test_refuses_another_pool_provider(audience, keys, pool_provider):
-    """The request is signed for it, so only this rule can refuse it."""
+    """The request is signed for the other pool provider, so only this rule can refuse it."""
     refused(google_token(keys.user("alice"), audience + "-other"), pool_provider, FORM, "is not the identity provider")
 
 
@@ -135,7 +135,7 @@ def test_refuses_an_unknown_key(audience, pool_provider):
 
 
 def test_refuses_another_account(audience, keys):
-    """AWS knows it, but the pool provider trusts another account."""
+    """AWS knows the account, but the pool provider trusts another one."""
     provider = AwsPoolProvider(audience, "999999999999", known_to(keys))
     refused(google_token(keys.user("alice"), audience), provider, f"The AWS account {ACCOUNT}")
 
@@ -145,7 +145,7 @@ def test_refuses_an_expired_session(audience, keys, pool_provider):
     refused(google_token(keys.session("alice", seconds=-1), audience), pool_provider, UNKNOWN, "expired")
 
 
-def test_the_service_accepts_it_only_for_an_aws_pool_provider(sts, audience, keys, pool_provider, issuer):
+def test_the_service_accepts_the_request_only_for_an_aws_pool_provider(sts, audience, keys, pool_provider, issuer):
     """The whole exchange is tried; `issuer` has configured an OIDC pool provider with this name."""
     fields = {"grant_type": GRANT, "requested_token_type": TOKEN_TYPE + "access_token", "audience": audience, "scope": "s",
               "subject_token": google_token(keys.user("alice"), audience), "subject_token_type": AWS4_REQUEST}  # fmt: skip

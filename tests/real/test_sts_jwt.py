@@ -29,7 +29,7 @@ def pool_provider(issuer, audience) -> OidcPoolProvider:
 
 @pytest.mark.parametrize("prefix", ["", "https:"])
 def test_accepts_the_resource_name_as_audience(issuer, pool_provider, audience, prefix):
-    """It has `https:` or not, and is a string or in a list."""
+    """The name has `https:` or not, and is a string or in a list."""
     assert verify_jwt(issuer.token(prefix + audience), pool_provider)["aud"] == prefix + audience
     assert verify_jwt(issuer.token(audience, aud=["other", prefix + audience]), pool_provider)
 
@@ -117,7 +117,7 @@ def test_refuses_what_is_not_a_token(pool_provider, token):
 
 
 def test_refuses_another_issuer_in_the_discovery_document(issuer, pool_provider, audience):
-    """See OpenID Connect Discovery section 4.3."""
+    """OpenID Connect Discovery section 4.3 requires the same issuer."""
     issuer.claimed = "https://someone-else.example.test"
     refused(issuer.token(audience), pool_provider, "`issuer` claim in OIDC discovery document does not match")
 

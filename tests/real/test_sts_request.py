@@ -29,7 +29,7 @@ def fields(issuer, audience) -> dict[str, str]:
 
 
 def basic(client: str) -> dict[str, str]:
-    """An Authorization header for a client ID."""
+    """Makes an Authorization header for a client ID."""
     return {"Authorization": "Basic " + base64.b64encode(f"{client}:secret".encode()).decode()}
 
 
@@ -42,14 +42,14 @@ def test_accepts_a_form(sts, fields):
 
 
 def test_accepts_json_in_camel_case(sts, fields):
-    """This is the other content type in the reference."""
+    """JSON is the other content type in the reference."""
     names = {snake: camel for camel, snake in FIELDS.items()}
     answer = requests.post(sts.token_url, json={names[name]: value for name, value in fields.items()}, timeout=10)
     assert answer.status_code == 200, answer.text
 
 
 def test_accepts_the_public_client_id_of_gcloud(sts, fields):
-    """It is the only client ID that is accepted for a workload pool."""
+    """A workload pool accepts no other client ID."""
     header = basic("32555940559.apps.googleusercontent.com")
     assert requests.post(sts.token_url, data=fields, headers=header, timeout=10).status_code == 200
 

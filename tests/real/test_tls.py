@@ -23,7 +23,7 @@ LIMIT = 1024 * 1024
 
 
 def longest_token() -> str:
-    """A token of the largest length that is read; most of it is the signature."""
+    """Makes a token of the largest length that is read; most of it is the signature."""
     return "eyJhbGciOiJSUzI1NiJ9.e30.".ljust(LIMIT, "a")
 
 
@@ -192,7 +192,7 @@ def test_a_redirect_is_refused_and_not_followed(far, fetch, code):
 
 
 def test_the_redirect_target_would_have_been_seen(far, fetch):
-    """This is the control of the test above, and must come after it."""
+    """This control of the test above must come after it."""
     assert fetch("target").token == TOKEN
     far.nginx.wait_for(far.port["target"], "GET /token")
 

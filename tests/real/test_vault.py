@@ -66,7 +66,7 @@ def bao(prepared, ledger, sts, audience) -> Bao:
 
 
 def approle(server, mount: str = "approle", **role) -> tuple[str, str]:
-    """RoleID and SecretID of a role that may read the tokens."""
+    """Creates an AppRole that may read the tokens, and returns its RoleID and SecretID."""
     server.call("POST", f"sys/auth/{mount}", type="approle")
     server.call("POST", f"auth/{mount}/role/app", **({"token_policies": ["tokens"]} | role))
     role_id = server.call("GET", f"auth/{mount}/role/app/role-id")["data"]["role_id"]
@@ -84,7 +84,7 @@ def test_clients(clients, bao, sts, audience, name):
 
 
 @pytest.mark.parametrize("names", ["VAULT", "BAO"])
-def test_the_variables_and_the_file_of_its_own_command_line(program, bao, audience, names):
+def test_the_variables_and_the_file_of_the_vault_command_line(program, bao, audience, names):
     """`bao login` writes ~/.vault-token; after that, only the address is required."""
     env = {f"{names}_ADDR": bao.server.url}
     login = [binary(), "login", "-no-print", "-method=userpass", "username=workload", f"password={PASSWORD}"]
@@ -122,7 +122,7 @@ def test_the_files_of_an_agent(program, bao, audience, ledger, tmp_path):
         program.run("file", f"--path={sink}", f"--audience={audience}").failed("PROTOCOL", "opaque token")
 
 
-def test_it_is_the_token_that_hvac_gets(program, bao, audience):
+def test_the_token_is_the_one_that_hvac_gets(program, bao, audience):
     """The claims are the same except for the times, even after the same login."""
     env = {"VAULT_ADDR": bao.server.url, "VAULT_TOKEN": bao.token, "SECRET_ID": bao.secret_id}
     theirs = hvac.Client(url=bao.server.url, token=bao.token)
@@ -213,7 +213,7 @@ def test_a_proxy_adds_its_own_token(clients, bao, sts, audience, tmp_path_factor
 
 
 def test_a_namespace(clients, bao, sts, ledger, audience):
-    """It has its own users, roles and issuer. The option and both variables select it."""
+    """The namespace has its own users, roles and issuer. The option and both variables select it."""
     team = bao.server.within("team")
     token = ledger.secret("the token of the namespace", team.issue_for(audience))
     sts.add(OidcPoolProvider(audience, team.issuer))

@@ -49,7 +49,7 @@ def test_an_expired_token(ask, server):
         headers = {"X-Vault-Token": token}
         return requests.get(server.url + "/v1/auth/token/lookup-self", headers=headers, timeout=5).status_code == 403
 
-    until(over, "the token is over")
+    until(over, "the token has expired")
     ask("", token=token).failed("DENIED", "403", "permission denied")
 
 
@@ -119,7 +119,7 @@ def test_a_sealed_server(program, audience, tmp_path_factory, login):
     ({"json": []}, 400),
 ])  # fmt: skip
 def test_the_token_review_stand_in_refuses(change, status):
-    """It refuses what the API server refuses. A wrong token is a valid response, not an error."""
+    """The stand-in refuses what the API server refuses. A wrong token gets a valid response, not an error."""
     api = TokenReviewApi()
     try:
         pod = api.token("prod", "app")

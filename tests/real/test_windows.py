@@ -111,7 +111,7 @@ def reader(running):
 
 
 def reads(reader: subprocess.Popen):
-    """Waits until that process has opened the file."""
+    """Waits until the process of `reader` has opened the file."""
     assert reader.stdout.readline() == "held\n"
 
 
@@ -124,7 +124,7 @@ def poisoned(tmp_path):
     return folder / "out.json"
 
 
-def test_files_that_somebody_reads(windows, reader, far, token, poisoned):
+def test_files_that_another_process_reads(windows, reader, far, token, poisoned):
     """A reader opens first the old output file, then the new one, as virus scanners do. The new file is put in place
     after both are closed.
     """
@@ -171,7 +171,7 @@ def test_only_the_owner_may_read(windows, far, token, tmp_path):
     assert made == {"out.json": False, "out.json.lock": False, "windows-home-run-1.log": False, "windows-home-run-2.log": False}
 
 
-def test_an_output_file_that_everybody_may_write_is_not_used(windows, far, token, tmp_path):
+def test_an_output_file_that_everyone_can_write_to_is_not_used(windows, far, token, tmp_path):
     """Another user could have put another token into it. The run replaces it by a private one."""
     output = tmp_path / "out.json"
     command = ("url", f"--url={far.url}/token", "--field=id_token", f"--output-file={output}")
@@ -228,7 +228,7 @@ def test_paths_with_forward_slashes(windows, token, tmp_path, drive):
     assert json.loads((tmp_path / "o.json").read_text())["id_token"] == token
 
 
-def test_many_runs_at_once(windows, far, token, tmp_path, storm):
+def test_many_concurrent_runs(windows, far, token, tmp_path, storm):
     """Many runs with one output file cause one fetch, and all print the same token."""
     output, runs = tmp_path / "out.json", 50 if storm else 12
 
@@ -292,7 +292,7 @@ def trusting(adfs, tmp_path):
 
 @pytest.fixture
 def imports(running, tmp_path):
-    """Imports that file into the store of the user, with a provider of this type for the key."""
+    """Imports the PKCS#12 file into the store of the user, with a provider of this type for the key."""
     tool = running.tool("import", "-lcrypt32")
     return lambda provider: running.run(tool, tmp_path / "rp.pfx", PFX_PASSWORD, str(provider))
 

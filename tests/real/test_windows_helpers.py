@@ -174,7 +174,7 @@ def isolated(tmp_path, ledger):
 
 
 def test_the_firmware_identifies_the_host(isolated):
-    """As for Google's libraries, the product name decides whether the metadata server is asked."""
+    """The product name decides whether the program asks the metadata server, as with Google's libraries."""
     program, running = isolated
     for product, asks in (("Google Compute Engine", True), ("Google", True), ("Other Google", False)):
         running.run("reg", "add", FIRMWARE, "/v", "SystemProductName", "/d", product, "/f")

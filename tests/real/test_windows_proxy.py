@@ -70,7 +70,7 @@ def test_the_setting_of_the_user(inside, windows, proxies):
 
 
 def test_the_setting_of_the_machine(inside, windows):
-    """It is used if the user has none, such as the accounts of services."""
+    """The setting of the machine is used if the user has none, such as the accounts of services."""
     windows.set(MACHINE, OPEN)
     done, lines = inside.squid.during(windows.fetch)
     assert done.token == TOKEN and lines == ["CONNECT idp.example.test:443 200"]
@@ -89,7 +89,7 @@ def test_the_bypass_list(windows, bypass):
 
 
 @pytest.mark.parametrize("bypass", ["<local>", "example.test", "*.other.test"])
-def test_a_bypass_list_of_others(windows, bypass):
+def test_a_bypass_list_without_this_host(windows, bypass):
     """A list without this host changes nothing."""
     windows.set(USER, DEAD, bypass)
     windows.fetch().failed("UNREACHABLE", "the Windows settings", "NO_PROXY")
@@ -102,7 +102,7 @@ def test_a_setting_that_is_off(windows):
 
 
 def test_variables_take_precedence(inside, windows):
-    """They name a proxy, and hosts to contact directly. Windows ignores the case of variable names."""
+    """The variables name a proxy, and hosts to contact directly. Windows ignores the case of variable names."""
     windows.set(USER, DEAD)
     done, lines = inside.squid.during(windows.fetch, HTTPS_PROXY=f"http://{OPEN}")
     assert done.token == TOKEN and len(lines) == 1 and "through https_proxy" in done.log.lower()
@@ -111,7 +111,7 @@ def test_variables_take_precedence(inside, windows):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_bypasses_the_proxy(windows, host):
-    """This does not depend on the setting."""
+    """No setting makes the program use a proxy for loopback."""
     windows.set(USER, DEAD)
     assert windows.fetch(host=host).token == TOKEN
 
@@ -123,7 +123,8 @@ def test_a_proxy_that_requires_a_password(windows):
 
 
 def test_a_socks_proxy(windows):
-    """The message says so, and the proxy is not bypassed."""
+    """The run fails, because SOCKS is not supported, and does not bypass the proxy. The message names the variables to
+    set instead."""
     windows.set(USER, f"socks={OPEN}")
     windows.fetch().failed("CONFIGURATION", "the Windows settings", "HTTPS_PROXY", "NO_PROXY")
 

@@ -82,7 +82,7 @@ def arrived(port: int) -> bool:
 
 @contextlib.contextmanager
 def still(server: subprocess.Popen, port: int) -> Iterator[None]:
-    """A server that is resumed when a request of the block has arrived."""
+    """Suspends a server until a request of the block has arrived."""
     server.send_signal(signal.SIGSTOP)
     try:
         yield
@@ -118,7 +118,7 @@ def test_a_client_of_the_command_gets_a_token(windows, sts, request_tool):
     status, _, body = run.stdout.partition("\n")
     assert (run.status, run.stderr, status.strip()) == (0, "", "200"), run.described()
     assert sts.impersonated[json.loads(body)["access_token"]] == DEPLOYER and len(sts.exchanges) == 1
-    until(lambda: not listens(int(port)), "the server is gone")
+    until(lambda: not listens(int(port)), "the server has ended")
 
 
 def test_the_command_gets_credentials_only_from_the_server(windows, temporary):
@@ -138,13 +138,12 @@ def test_the_command_gets_credentials_only_from_the_server(windows, temporary):
 
 
 def test_the_temporary_folder_is_private(windows, temporary):
-    """It is private while the command runs, and removed with its files. Wine does not apply its access control list to
-    the files.
-    """
+    """The folder is private while the command runs, and removed with its files. Wine does not apply its access control
+    list to the files."""
     child = windows.program.start("exec", "--", "cmd", "/c", "echo 1 >%CLOUDSDK_CONFIG%\\file & set /p line=", stdin=subprocess.PIPE)
     try:
-        (folder,) = until(lambda: list(temporary.iterdir()), "the folder is there")
-        until((folder / "file").exists, "the file is there")
+        (folder,) = until(lambda: list(temporary.iterdir()), "the folder exists")
+        until((folder / "file").exists, "the file exists")
         assert not others_may_read(folder)
     finally:
         child.stdin.write(b"\n")
@@ -175,9 +174,8 @@ def test_an_exit_code_has_32_bits(windows, running):
 
 
 def test_a_batch_file_is_found_by_its_name(windows):
-    """It is found in PATH before a file without an extension, because gcloud has both. Its arguments are quoted for the
-    command prompt.
-    """
+    """The batch file is found in PATH before a file without an extension, because gcloud has both. Its arguments are
+    quoted for the command prompt."""
     folder = windows.folder / "bin"
     folder.mkdir()
     (folder / "tool").write_text("#!/bin/sh\n")
@@ -196,11 +194,11 @@ def test_a_command_that_outlives_the_program(windows, running, temporary, reques
     address = child.stdout.readline().decode().strip()
     child.kill()
     child.wait()
-    until(lambda: not listens(int(address.split(":")[1])), "the server is gone")
+    until(lambda: not listens(int(address.split(":")[1])), "the server has ended")
     assert not mark.exists()
     child.stdin.write(b"\n")
     child.stdin.close()
-    until(mark.exists, "the command goes on")
+    until(mark.exists, "the command continues")
     child.stdout.close()
     child.stderr.close()
     (folder,) = temporary.iterdir()
@@ -258,7 +256,7 @@ def served(windows, ledger):
 
 
 def test_the_program_is_a_client(windows, running, served, request_tool, sts):
-    """It gets an access token of its own server. It waits one second, which a busy machine may exceed."""
+    """The program gets an access token from its own server. It waits one second, which a busy machine may exceed."""
     with served() as (server, port):
         assert refused(f"127.0.0.1:{port}") and refused(f"127.0.0.1:{port}", "/healthz") and sts.requests == []
         assert requested(running, request_tool, server, port, ACCESS_PATH, FLAVOR)[0] == "200"

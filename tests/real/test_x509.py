@@ -55,7 +55,7 @@ def sts(authorities, audience, tmp_path):
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(own.cert, own.key)
     tls.verify_mode = ssl.CERT_REQUIRED
-    # A server can know the issuers of its clients, which need not present them then.
+    # The server knows the intermediate authority, so clients need not present its certificate.
     tls.load_verify_locations(root.ca)
     tls.load_verify_locations(issuer.ca)
     found = GoogleStandIn(tls)
@@ -150,7 +150,7 @@ class Asked:
 
 
 def asked(sts: GoogleStandIn, name: str = "") -> list[Asked]:
-    """All requests since the last call, none of which was refused."""
+    """Returns all requests since the last call, none of which may have been refused."""
     assert sts.refusals == [], sts.refusals
     found = [Asked.of(request, name) for request in sts.requests]
     sts.requests.clear()

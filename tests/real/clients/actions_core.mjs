@@ -1,8 +1,8 @@
-// The reference: @actions/core, the toolkit of GitHub Actions, asks for an id token.
+// Requests an ID token with @actions/core, the toolkit of GitHub Actions, as the reference.
 //
 //     node actions_core.mjs NODE_MODULES AUDIENCE
 //
-// Prints {"token": …} or {"error": …} as its last line; the toolkit's own commands for the runner stand before it.
+// Prints {"token": …} or {"error": …} as its last line; the commands of the toolkit for the runner precede it.
 // https://github.com/actions/toolkit/tree/main/packages/core#oidc-token
 
 import { pathToFileURL } from 'node:url';

@@ -28,12 +28,12 @@ def access() -> dict:
 
 
 def identity(audience: str) -> dict:
-    """An ID token of the default credentials."""
+    """Gets an ID token of the default credentials."""
     return {"id_token": fetch_id_token(Request(), audience)}
 
 
 def of_compute_engine(audience: str) -> dict:
-    """An ID token of this server, without the search for default credentials."""
+    """Gets an ID token of this server, without the search for default credentials."""
     credentials = compute_engine.IDTokenCredentials(Request(), audience, use_metadata_identity_endpoint=True)
     credentials.refresh(Request())
     return {"id_token": credentials.token}

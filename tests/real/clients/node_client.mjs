@@ -2,7 +2,7 @@
 //
 //     node node_client.mjs NODE_MODULES CONFIGURATION
 //
-// Prints {"access_token": …}; an error goes to stderr as the library words it, exit status 1.
+// Prints {"access_token": …}; an error of the library goes to stderr, with exit status 1.
 // https://github.com/googleapis/google-auth-library-nodejs#executable-sourced-credentials
 
 import { readFileSync } from 'node:fs';

@@ -2,8 +2,8 @@
 //
 //     node node_default.mjs NODE_MODULES URL [AUDIENCE]
 //
-// Google's own hosts are led to URL, unless it is empty. Prints {"access_token": …}, or {"id_token": …} for an audience; an error
-// goes to stderr as the library words it, exit status 1.
+// Requests to Google's own hosts are sent to URL, unless it is empty. Prints {"access_token": …}, or {"id_token": …} for an audience; an error
+// of the library goes to stderr, with exit status 1.
 // https://github.com/googleapis/google-auth-library-nodejs#application-default-credentials
 
 import http from 'node:http';

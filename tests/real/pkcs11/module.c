@@ -1,5 +1,5 @@
-/* SoftHSM as a module that misbehaves in the ways that MISBEHAVE names, separated by commas, and writes the names of some calls to
- * CALLS, one a line. See ../test_pkcs11.py. */
+/* Wraps SoftHSM as a module that misbehaves in the ways that the variable MISBEHAVE names, separated by commas. It writes the names of
+ * some calls to the file CALLS, one on each line. See ../test_pkcs11.py. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -105,7 +105,7 @@ static number sign(number session, unsigned char *data, number size, unsigned ch
   return ((number (*)(number, unsigned char *, number, unsigned char *, number *))theirs->functions[SIGN])(session, data, size, signature, length);
 }
 
-/* Waits until the file of CALLS has a neighbour. */
+/* Waits until the file CALLS.go exists. */
 static number generate(number session, void *mechanism, void *public, number of_public, void *private, number of_private, number *one, number *other) {
   char go[4096];
   snprintf(go, sizeof go, "%s.go", getenv("CALLS"));

@@ -29,7 +29,7 @@ SETTINGS = json.loads(Path(sys.argv[1]).read_text())
 
 
 def binding(path: str) -> gssapi.raw.ChannelBindings:
-    """The channel binding of a client that saw this certificate."""
+    """The channel binding that a client sends if it saw this certificate."""
     certificate = x509.load_pem_x509_certificate(Path(path).read_bytes())
     name = certificate.signature_hash_algorithm.name
     digest = hashlib.new("sha256" if name in ("md5", "sha1") else name, certificate.public_bytes(Encoding.DER)).digest()
@@ -68,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(found.status, kept, found.read())
 
     def accept(self, token: bytes) -> tuple[str | None, bytes | None]:
-        """The user and the response token for them, or None."""
+        """Verifies a Negotiate token. Returns the user and the response token, or None."""
         seen = {"port": self.client_address[1], "user": None, "bound": None, "error": None}
         answer = None
         try:

@@ -39,15 +39,15 @@ class Authority:
         self.ca.write_bytes(self._cert.public_bytes(serialization.Encoding.PEM))
 
     def server(self, file, *hosts, begins=-DAY, ends=20 * DAY, digest=hashes.SHA256()):
-        """A server certificate for names and addresses, signed with this digest."""
+        """Issues a server certificate for names and addresses, signed with this digest."""
         return self._issue(file, hosts, ExtendedKeyUsageOID.SERVER_AUTH, begins, ends, digest)
 
     def client(self, file, name, ends=20 * DAY, key=None):
-        """A client certificate."""
+        """Issues a client certificate."""
         return self._issue(file, (name,), ExtendedKeyUsageOID.CLIENT_AUTH, -DAY, ends, key=key)
 
     def certify(self, file, name, public_key):
-        """The path of a client certificate for a key that is stored elsewhere."""
+        """Issues a client certificate for a key that is stored elsewhere, and returns its path."""
         path = self.folder / f"{file}.crt"
         path.write_bytes(_sign(self._name, self._key, public_key, (name,), ExtendedKeyUsageOID.CLIENT_AUTH).public_bytes(
             serialization.Encoding.PEM))
@@ -60,7 +60,7 @@ class Authority:
 
 
 def self_signed(folder, *hosts):
-    """A server certificate that no authority issued."""
+    """Creates a server certificate that no authority issued."""
     key = ec.generate_private_key(ec.SECP256R1())
     cert = _builder(_name(hosts[0]), _name(hosts[0]), key.public_key(), -DAY, 20 * DAY).add_extension(
         x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False).sign(key, hashes.SHA256())

@@ -68,7 +68,7 @@ class Kdc:
         return self.folder / "krb5.conf"
 
     def env(self, ccache: Path | None = None, client_keytab: Path | None = None) -> dict[str, str]:
-        """What a program of this realm needs in its environment; without a cache, it has no ticket."""
+        """The variables for a program of this realm. Without a credential cache, the program has no ticket."""
         # The name is new each time, because a program with a client keytab stores tickets there.
         self.caches += 1
         absent = self.folder / f"no-such-cache-{self.caches}"
@@ -89,7 +89,7 @@ class Kdc:
         return path
 
     def ticket(self, principal: str, *options: str, before: tuple = (), env: dict[str, str] | None = None) -> Path:
-        """A credential cache with a ticket that was requested with the password of this principal."""
+        """Requests a ticket with the password of this principal, and returns the credential cache."""
         self.caches += 1
         path = self.folder / f"ccache-{self.caches}"
         self.run(*before, need("kinit"), *options, principal, stdin=self.passwords[principal] + "\n", env=self.env(path) | (env or {}))

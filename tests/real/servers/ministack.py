@@ -39,12 +39,12 @@ class Ministack:
     account: str = "000000000000"
 
     def client(self, service: str, key: AccessKey = ROOT):
-        """A boto3 client with this key."""
+        """Creates a boto3 client with this key."""
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, aws_access_key_id=key.id,
                             aws_secret_access_key=key.secret, aws_session_token=key.token)  # fmt: skip
 
     def user(self, name: str, policy: str | None = ANYTHING) -> AccessKey:
-        """The access key of a new user; without a policy, the user may only call GetCallerIdentity."""
+        """Creates a user, and returns its access key. Without a policy, the user may only call GetCallerIdentity."""
         iam = self.client("iam")
         arn = iam.create_user(UserName=name)["User"]["Arn"]
         if policy:
@@ -61,7 +61,7 @@ class Ministack:
         return arn
 
     def session(self, role: str, user: AccessKey) -> AccessKey:
-        """A session of a role that a user assumed."""
+        """Assumes a role as a user, and returns the key of the session."""
         made = self.client("sts", user).assume_role(RoleArn=role, RoleSessionName="session")
         found = made["Credentials"]
         return AccessKey(found["AccessKeyId"], found["SecretAccessKey"], made["AssumedRoleUser"]["Arn"], found["SessionToken"],

@@ -71,7 +71,7 @@ def namespace(resolver="127.0.0.1"):
 
 
 def own_mounts(script):
-    """A command prefix that runs this script first, with mounts that no other process sees."""
+    """Returns a command prefix that runs this script first, with mounts that no other process sees."""
     unshare = need("unshare")
     if subprocess.run([unshare, "--mount", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False).returncode != 0:
         missing("mount namespaces do not work here")

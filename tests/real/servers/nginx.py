@@ -40,7 +40,7 @@ class Nginx:
 
 
 def server(port, body, certificate=None, host="127.0.0.1", tls="TLSv1.2 TLSv1.3", ciphers="DEFAULT"):
-    """One `server` block with the directives and locations in `body`; with a certificate it uses TLS."""
+    """Formats a `server` block with the directives and locations in `body`; with a certificate it uses TLS."""
     if certificate is None:
         return f"  server {{ listen {host}:{port}; {body} }}\n"
     return (f"  server {{ listen {host}:{port} ssl; ssl_certificate {certificate.cert}; "
@@ -48,7 +48,7 @@ def server(port, body, certificate=None, host="127.0.0.1", tls="TLSv1.2 TLSv1.3"
 
 
 def answers(path, text, status=200):
-    """A location that responds to every method with this text."""
+    """Formats a location block that responds to every method with this text."""
     return f"location = {path} {{ return {status} '{text}'; }}\n"
 
 

@@ -1,15 +1,15 @@
-// A real OpenID issuer: npm oidc-provider, certified by the OpenID Foundation, on 127.0.0.1 and a port of its own.
+// Runs a real OpenID issuer on a free port of 127.0.0.1: npm oidc-provider, which the OpenID Foundation has certified.
 //
 //     node oidc-provider.mjs NODE_MODULES SETTINGS.json
 //
 // SETTINGS: {"clients": […RFC 7591 metadata…], "tls": {"key","certificate","ca"} paths, or no "tls", "alias": true|false,
 // "device": {"interval": SECONDS, "life": SECONDS, "busy": [CLIENT ID…]}, or no "device"}.
-// Any resource indicator (RFC 8707) becomes the `aud` of a JWT access token (RFC 9068), RS256, or ES256 when it ends
-// in "?es256"; one that begins https://opaque. gives an opaque token. With "tls" the issuer is https and asks for a
-// client certificate in the handshake (RFC 8705); with "alias" only a second port does, announced as mtls_endpoint_aliases.
-// With "device" people sign in by the device authorization grant (RFC 8628) on the issuer's own development pages, and
-// tokens can be revoked (RFC 7009). What the issuer leaves to whoever runs it is here: the interval is announced, a client
-// that asks sooner is told slow_down, and so is the first question of a busy client.
+// A resource indicator (RFC 8707) becomes the `aud` of a JWT access token (RFC 9068), which is signed with RS256, or with ES256 if
+// the resource ends with "?es256". For a resource that begins with https://opaque., the token is opaque. With "tls", the issuer
+// uses https and requests a client certificate in the handshake (RFC 8705); with "alias", only a second port does, which is
+// announced as mtls_endpoint_aliases. With "device", users sign in by the device authorization grant (RFC 8628) on the development
+// pages of the issuer, and tokens can be revoked (RFC 7009). This file adds what oidc-provider does not do itself: the interval is
+// announced, and a client that polls too early gets slow_down, as does the first poll of a busy client.
 // stdout: first {"issuer": …}, then one line for each request to the token, device authorization and revocation endpoints:
 // how the client authenticated, and the outcome.
 
@@ -41,7 +41,7 @@ const resourceServer = (_ctx, resource) => ({
   jwt: { sign: { alg: resource.endsWith('?es256') ? 'ES256' : 'RS256' } },
 });
 
-// What the handshake proved, for RFC 8705; ctx.socket is the TLS socket itself, no proxy stands in between.
+// The client certificate of the handshake, for RFC 8705. ctx.socket is the TLS socket itself, because there is no proxy.
 function peerCertificate(ctx) {
   const raw = ctx.socket.getPeerCertificate?.().raw;
   return raw && new X509Certificate(raw);
@@ -70,7 +70,7 @@ const configuration = {
   },
 };
 
-// RFC 8628 section 3.5: when each device code was last asked for, and how long to wait from then on, in milliseconds.
+// RFC 8628 section 3.5: the time of the last poll for each device code, and the pause until the next one, in milliseconds.
 const polls = new Map();
 
 function isTooSoon({ device_code: code, client_id: client }) {
@@ -102,7 +102,7 @@ async function listen(asksForCertificate) {
       cert: readFileSync(settings.tls.certificate),
       ca: readFileSync(settings.tls.ca),
       requestCert: asksForCertificate,
-      rejectUnauthorized: false, // a self-signed client certificate is judged by the issuer, not by the handshake
+      rejectUnauthorized: false, // the issuer, and not the handshake, verifies a self-signed client certificate
     })
     : http.createServer();
   await new Promise((ready) => server.listen(0, '127.0.0.1', ready));
@@ -135,7 +135,7 @@ async function main() {
     });
   });
   if (settings.device) provider.use(paceDevices);
-  // The answer says only invalid_client; the reason helps whoever reads this log after a red test.
+  // The response contains only invalid_client. The reason in this log helps to find out why a test failed.
   provider.on('grant.error', (_ctx, error) => process.stdout.write(`${error.error_detail ?? error.message}\n`));
   for (const found of [front, side]) found?.server.on('request', provider.callback());
   say({ issuer });

@@ -85,7 +85,7 @@ def configure(folder: Path, port: int):
 
 
 def archive(scratch: Path) -> Path:
-    """The domain as this version of the file provisions it."""
+    """Returns the archive of the domain, which is provisioned once for each version of this file."""
     kept = CACHE / f"samba-{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}.tar"
     if not kept.exists():
         fresh = scratch / "provisioned"

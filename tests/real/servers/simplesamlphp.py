@@ -70,7 +70,7 @@ class SimpleSamlPhp:
         return SamlPoolProvider(name, ENTITY_ID, self.certificate)
 
     def response(self) -> str:
-        """A Response as it is posted, decoded."""
+        """Requests the sign-on page, and returns the Response in it, decoded."""
         page = requests.get(self.url + "/saml2/idp/SSOService.php", params={"spentityid": self.audience}, timeout=20)
         found = re.search(r'name="SAMLResponse" value="([^"]+)"', page.text)
         assert found, page.text[-2000:]

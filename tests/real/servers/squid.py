@@ -52,7 +52,8 @@ class Squid:
         return [f"{f[5]} {f[6]} {f[3].rpartition('/')[2]}" for f in fields]
 
     def during(self, run, **given):
-        """The result of `run`, and the lines logged meanwhile; squid writes them when a tunnel has ended."""
+        """Calls `run`, and returns its result and the lines that were logged meanwhile. squid writes a line when a
+        tunnel has ended."""
         before = len(self.requests())
         done = run(**given)
         return done, until(lambda: self.requests()[before:], f"squid has logged the run, which ended as {done}")

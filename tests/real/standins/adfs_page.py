@@ -29,7 +29,7 @@ LOGIN = """<div id="loginArea">
 
 
 def error_page(status: int, text: str) -> Answer:
-    """An error as users see it in a browser."""
+    """Formats an error as users see it in a browser."""
     body = f'<div id="errorArea"><div id="openingMessage">An error occurred</div><div id="errorMessage">{escape(text)}</div>' \
            "<ul><li>Activity ID: 00000000-0000-0000-5000-0080010000e4</li></ul></div>"  # fmt: skip
     return Answer(status, PAGE.format(title="Error", body=body), HTML)

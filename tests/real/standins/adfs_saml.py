@@ -36,7 +36,7 @@ STATUS = """<samlp:Response xmlns:samlp="{p}" ID="_status" Version="2.0" IssueIn
 
 
 class Wrong(Exception):
-    """AD FS refuses this request; the text is that of its error page."""
+    """Raised if AD FS refuses this request; the text is that of its error page."""
 
 
 def sign_in(adfs: Adfs, request: Request) -> Answer:
@@ -63,7 +63,7 @@ def sign_in(adfs: Adfs, request: Request) -> Answer:
 
 
 def decoded(value: str):
-    """The AuthnRequest behind base64 and raw deflate (section 3.4.4.1)."""
+    """Decodes an AuthnRequest from base64 and raw deflate (section 3.4.4.1)."""
     try:
         return etree.fromstring(zlib.decompress(base64.b64decode(value, validate=True), -15), etree.XMLParser(resolve_entities=False))
     except (binascii.Error, ValueError, zlib.error, etree.XMLSyntaxError) as error:
@@ -113,7 +113,7 @@ def check_signature(trust, message):
 
 
 def status(adfs: Adfs, acs: str, code: str, second: str) -> str:
-    """A Response that contains only a status."""
+    """Makes a Response that contains only a status."""
     inner = f'<samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:{second}"/>'
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return STATUS.format(**NAMES, now=now, acs=acs, issuer=adfs.issuer + "/services/trust", code=code, inner=inner)

@@ -63,7 +63,7 @@ def issue(adfs: Adfs, request: Request, endpoint: str) -> Answer:
 
 
 def at(minutes: int) -> str:
-    """A time as WCF writes it."""
+    """Formats a time as WCF writes it, this many minutes from now."""
     return (datetime.now(timezone.utc) + timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 

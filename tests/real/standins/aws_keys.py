@@ -49,7 +49,7 @@ class AccessKey:
 
 
 def derived(purpose: str, name: str) -> str:
-    """40 characters that only this name has."""
+    """Derives 40 characters from the name and the purpose; no other name gives the same characters."""
     return base64.b64encode(hashlib.sha256(f"{purpose} {name}".encode()).digest()).decode()[:40]
 
 
@@ -92,11 +92,11 @@ class AwsKeys:
         return key
 
     def user(self, name: str) -> AccessKey:
-        """The key of a registered user."""
+        """Registers the key of a user, and returns it."""
         return self.add(user_key(name))
 
     def session(self, name: str, seconds: float = 3600, role: str | None = None) -> AccessKey:
-        """The key of a registered session."""
+        """Registers the key of a session, and returns it."""
         return self.add(session_key(name, seconds, role))
 
     def find(self, key_id: str) -> AccessKey | None:

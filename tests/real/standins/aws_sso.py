@@ -25,7 +25,7 @@ def cache_name(text: str) -> str:
 
 
 def utc(seconds: float) -> str:
-    """A time this many seconds from now, as in the cache of the CLI."""
+    """Formats the time this many seconds from now as the cache of the CLI contains it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + seconds))
 
 

@@ -54,7 +54,7 @@ class Call:
 
 
 def members(parameters: dict[str, str], name: str) -> list[str]:
-    """`NAME.member.1`, `.2`, … of the query protocol."""
+    """Reads `NAME.member.1`, `.2`, … of the query protocol."""
     found = [key for key in parameters if re.fullmatch(re.escape(name) + r"\.member\.\d+", key)]
     return [parameters[f"{name}.member.{number}"] for number in range(1, len(found) + 1)]
 
@@ -68,15 +68,15 @@ class AwsSts:
         self.region = region
         self.clock = 0.0
         self.refuse: dict[str, AwsRefused] = {}
-        self.fail_first: dict[str, AwsRefused] = {}  # the same for one request of the action
+        self.fail_first: dict[str, AwsRefused] = {}  # action -> refusal of only its next request
         self.calls: list[Call] = []
         self.refusals: list[AwsRefused] = []
         self.external_ids: dict[str, str] = {}  # role ARN -> what its trust policy requires
-        self.google_keys = None  # returns Google's key set; then only tokens of Google may assume a role, by these policies
+        self.google_keys = None  # returns Google's key set; if set, only tokens of Google may assume a role, by the policies in `trust`
         self.trust: dict[str, dict] = {}  # role ARN -> its trust policy
-        self.federated: Trust | None = None  # an IAM OIDC provider; then only tokens that this provider trusts may assume a role
+        self.federated: Trust | None = None  # an IAM OIDC provider; if set, only tokens that it trusts may assume a role
         self.longest = 3600  # seconds: the maximum session duration of the roles
-        self.seconds_left: int | None = None  # of sessions for a token of Google, if it differs from the request
+        self.seconds_left: int | None = None  # the lifetime of sessions for a token of Google, if it differs from the request
         elliptic = Signer("ES384", "EC384_0")
         elliptic.key = ec.generate_private_key(ec.SECP384R1())
         self.signers = {"RS256": Signer("RS256", "RSA_0"), "ES384": elliptic}
@@ -242,7 +242,8 @@ def checked_role(parameters: dict) -> tuple[str, str]:
 
 
 def request_tags(parameters: dict) -> dict[str, str]:
-    """`Tags.member.N.Key` and `.Value`, as documented: at most 50, keys up to 128 characters, values up to 256."""
+    """Reads `Tags.member.N.Key` and `.Value`, as documented: at most 50, keys up to 128 characters, values up to 256.
+    """
     keys = [name for name in parameters if re.fullmatch(r"Tags\.member\.\d+\.Key", name)]
     tags = {parameters[f"Tags.member.{n}.Key"]: parameters.get(f"Tags.member.{n}.Value") for n in range(1, len(keys) + 1)}
     require(len(tags) == len(keys) <= 50, "tags", "Member must have length less than or equal to 50, without duplicates")
@@ -270,12 +271,12 @@ def require(condition, member: str, constraint: str):
 
 
 def element(name: str, text: str) -> str:
-    """One XML element."""
+    """Formats one XML element."""
     return f"<{name}>{escape(text)}</{name}>"
 
 
 def answered(action: str, result: str) -> Answer:
-    """A result in its envelope."""
+    """Puts a result into its envelope."""
     body = (f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{result}</{action}Result><ResponseMetadata>'
             f"<RequestId>{secrets.token_hex(16)}</RequestId></ResponseMetadata></{action}Response>\n")  # fmt: skip
     return Answer(200, body, {"Content-Type": "text/xml"})

@@ -264,7 +264,7 @@ class ServiceFabric(WithSecret):
 
 
 class MachineLearning(WithSecret):
-    """A compute of Azure Machine Learning."""
+    """A compute instance of Azure Machine Learning."""
 
     header_name, where, version = "secret", "machine-learning", "2017-09-01"
     ids = {"clientid": "client_id", "object_id": "object_id", "msi_res_id": "resource_id"}

@@ -62,5 +62,5 @@ class AzureDevOps:
 
 
 def failed(status: int, message: str, kind: str = "DistributedTaskException") -> Answer:
-    """A failure in the shape of Azure DevOps."""
+    """Makes a failure in the form of Azure DevOps."""
     return Answer(status, {"$id": "1", "innerException": None, "message": message, "typeKey": kind, "errorCode": 0})

@@ -23,7 +23,7 @@ SUBJECT = "system:serviceaccount:apps:build"
 
 
 def new_id(name: str) -> str:
-    """The same GUID for the same name."""
+    """Makes a GUID from a name; the same name always gives the same GUID."""
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, name))
 
 
@@ -37,7 +37,7 @@ class Identity:
 
 
 def new_identity(name: str) -> Identity:
-    """A managed identity of this name."""
+    """Creates a managed identity with this name."""
     group = "/subscriptions/0f0f/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
     return Identity(new_id(name + "-client"), new_id(name + "-object"), group + name)
 
@@ -85,7 +85,7 @@ class Tenant:
         return found
 
     def token(self, where: str, resource: str, identity: Identity, proof: str) -> str:
-        """A signed token; `proof` is secret, certificate, federated or managed identity."""
+        """Signs a token; `proof` is secret, certificate, federated or managed identity."""
         claims = good_claims(
             self.issuer.url, resource, sub=identity.object_id, oid=identity.object_id, tid=TENANT, appid=identity.client_id,
             appidacr="1" if proof == "secret" else "2", idp=self.issuer.url, idtyp="app", ver="1.0")  # fmt: skip

@@ -55,7 +55,7 @@ class Delegation:
     grants: dict[str, Grant] = field(default_factory=dict)  # by access token
 
     def answer(self, request: Request, accounts) -> Answer:
-        """An access token of a user. Raises Refused otherwise."""
+        """Issues an access token of a user. Raises Refused otherwise."""
         fields = parse_qs(request.body.decode())
         if fields.get("grant_type") != [GRANT]:
             raise Refused("unsupported_grant_type", f"Invalid grant_type: {' '.join(fields.get('grant_type', []))}")

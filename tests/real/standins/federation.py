@@ -17,9 +17,8 @@ ASYMMETRIC = tuple(family + size for family in ("RS", "PS", "ES") for size in ("
 
 
 class Distrusted(Exception):
-    """Why a token is refused: malformed, algorithm, issuer, key, signature, audience, subject, times, lifetime or
-    replay.
-    """
+    """Raised with the reason why a token is refused: malformed, algorithm, issuer, key, signature, audience, subject,
+    times, lifetime or replay."""
 
 
 @dataclass

@@ -75,7 +75,7 @@ class FlyMachine:
         return 200, self.issuer.token(audience, sub="example-org:app:machine", exp=int(time.time()) + 600)
 
     def inside(self) -> tuple[str, ...]:
-        """A command prefix that runs the command in the machine."""
+        """Returns a command prefix that runs the command in the machine."""
         return own_mounts(MACHINE.format(folder=self.folder))
 
     def close(self):

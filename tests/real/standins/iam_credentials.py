@@ -90,7 +90,7 @@ class IamCredentials:
             raise denied(permission)
 
     def generate_access_token(self, account: str, body: dict) -> dict:
-        """A new access token of the account."""
+        """Issues a new access token of the account."""
         scopes = body.get("scope")
         if not scopes or not all(isinstance(scope, str) and scope.startswith(("https://", "openid", "email", "profile"))
                                  for scope in scopes):  # fmt: skip
@@ -105,7 +105,7 @@ class IamCredentials:
         return {"accessToken": token, "expireTime": rfc3339(time.time() + float(lifetime[1]))}
 
     def generate_id_token(self, account: str, body: dict) -> dict:
-        """An ID token that Google signs for an audience."""
+        """Issues an ID token that Google signs for an audience."""
         if not body.get("audience"):
             raise invalid("audience", "The audience is required.")
         number, now = unique_id(account), int(time.time())
@@ -199,5 +199,5 @@ def unique_id(account: str) -> str:
 
 
 def rfc3339(when: float) -> str:
-    """A time in whole seconds."""
+    """Formats a time in whole seconds."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))

@@ -32,7 +32,7 @@ class Caller:
 
 
 def federated(exchange: Exchange) -> Caller:
-    """The principal of an exchange, and the principal sets that contain it."""
+    """The principal of an exchange, with the principal sets that contain it."""
     pool = exchange.audience.partition("/providers/")[0]
     claims = exchange.claims
     names = {f"principal:{pool}/subject/{claims['sub']}", f"principalSet:{pool}/*"}
@@ -42,7 +42,7 @@ def federated(exchange: Exchange) -> Caller:
 
 
 def service_account(email: str, scopes: list[str]) -> Caller:
-    """A service account with its own access token."""
+    """Makes the caller of a service account with its own access token."""
     return Caller(frozenset({f"serviceAccount:{email}"}), frozenset(scopes))
 
 

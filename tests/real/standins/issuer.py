@@ -22,7 +22,7 @@ class Issuer:
         self.requests = self._http.requests
 
     def token(self, audience: str, header: dict | None = None, **claims) -> str:
-        """A token of the first signer that passes every rule, apart from the claims given by name."""
+        """Signs a token with the first signer. The token passes every rule, apart from the claims given by name."""
         return self.signers[0].token(good_claims(self.url, audience, **claims), header)
 
     def close(self):

@@ -72,7 +72,7 @@ class OAuth:
     refreshes: list[Refresh] = field(default_factory=list)
 
     def sign_in(self, member: str, client: str, path: str, **more) -> str:
-        """A new refresh token of this user."""
+        """Signs in this user, and returns a new refresh token."""
         token = "1//refresh-" + secrets.token_hex(12)
         self.users[token] = User(member, client, path, **more)
         return token
@@ -83,7 +83,7 @@ class OAuth:
         return request.method == "POST" and (request.path == OF_WORKFORCE or request.path == OF_ACCOUNTS and grants == [GRANT])
 
     def answer(self, request: Request) -> Answer:
-        """An access token. Raises OAuthRefused otherwise."""
+        """Issues an access token. Raises OAuthRefused otherwise."""
         if request.headers.get("content-type", "").partition(";")[0] != "application/x-www-form-urlencoded":
             raise OAuthRefused("invalid_request", "The request is not a form.")
         fields = parse_qs(request.body.decode(), keep_blank_values=True)
@@ -131,7 +131,7 @@ class OAuth:
         return user
 
     def issue(self, user: User, scopes: frozenset[str], token: str) -> dict:
-        """An access token, and for workforce pools the next refresh token."""
+        """Issues an access token, and for workforce pools the next refresh token."""
         access = "ya29.user-" + secrets.token_hex(16)
         self.tokens[access] = Caller(frozenset({user.member}), scopes)
         found = {"access_token": access, "expires_in": user.life, "token_type": "Bearer", "scope": " ".join(sorted(scopes))}

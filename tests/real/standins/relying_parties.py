@@ -39,7 +39,7 @@ class RelyingParty:
         raise NotImplementedError
 
     def issued(self, token: str) -> dict:
-        """The OAuth token that a trusted token is exchanged for."""
+        """Exchanges a trusted token for the OAuth token of this service."""
         self.trust.judge(token)
         return {"access_token": BEARER, "token_type": "Bearer", "expires_in": 1}
 
@@ -70,7 +70,7 @@ class Anthropic(RelyingParty):
 
 
 def refusal(code: str) -> Answer:
-    """An OAuth error that does not state the reason."""
+    """Makes an OAuth error that does not state the reason."""
     return Answer(400, {"error": code, "error_description": "the token exchange was refused"})
 
 

@@ -40,7 +40,7 @@ class ServiceAccountKeys:
         return signer.kid, signer.key.sign(blob, padding.PKCS1v15(), hashes.SHA256())
 
     def publish(self, path: str, accounts) -> Answer:
-        """One of the public documents. Raises 404 for an account that does not exist."""
+        """Returns one of the public documents. Raises 404 for an account that does not exist."""
         if path == GOOGLE:
             return Answer(200, self.signer("google").jwks())
         account = path.rpartition("/")[2]

@@ -56,7 +56,7 @@ class Credential:
 
 
 def credential(headers: dict[str, str]) -> Credential:
-    """The parts of a header signature."""
+    """Parses the Authorization header of a signed request into its parts."""
     found = AUTHORIZATION.fullmatch(headers.get("authorization", ""))
     if found is None:
         raise AwsRefused(403, "MissingAuthenticationToken", "Request is missing Authentication Token")
@@ -109,7 +109,7 @@ def check_time(date: str, given: Credential, clock: float):
 
 
 def stamp(moment: float) -> str:
-    """A time as AWS writes it."""
+    """Formats a time as AWS writes it."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
 
 

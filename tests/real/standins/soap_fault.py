@@ -35,32 +35,32 @@ class Fault(Exception):
 
 
 def invalid_request() -> Fault:
-    """A part of the RequestSecurityToken is wrong."""
+    """The fault if a part of the RequestSecurityToken is wrong."""
     return Fault(TRUST, "InvalidRequest", "MSIS3127: The specified request failed.")
 
 
 def invalid_scope() -> Fault:
-    """AppliesTo does not name a relying party trust."""
+    """The fault if AppliesTo does not name a relying party trust."""
     return Fault(TRUST, "InvalidScope", "ID3082: The request scope is not valid or is unsupported.")
 
 
 def failed_authentication() -> Fault:
-    """The user name and password, or the certificate, were refused."""
+    """The fault if the user name and password, or the certificate, are refused."""
     return Fault(SECURITY, "FailedAuthentication", "ID3242: The security token could not be authenticated or authorized.")
 
 
 def invalid_security() -> Fault:
-    """The Security header is missing, or its Timestamp or signature is wrong."""
+    """The fault if the Security header is missing, or its Timestamp or signature is wrong."""
     return Fault(SECURITY, "InvalidSecurity", "An error occurred when verifying security for the message.")
 
 
 def action_not_supported(action: str) -> Fault:
-    """The action is refused by the ContractFilter."""
+    """The fault if the ContractFilter refuses the action."""
     return Fault(ADDRESSING, "ActionNotSupported", f"The message with Action '{action}' cannot be processed at the receiver, due to a "
                  "ContractFilter mismatch at the EndpointDispatcher.")  # fmt: skip
 
 
 def destination_unreachable(to: str) -> Fault:
-    """The destination is refused by the AddressFilter."""
+    """The fault if the AddressFilter refuses the destination."""
     return Fault(ADDRESSING, "DestinationUnreachable", f"The message with To '{to}' cannot be processed at the receiver, due to an "
                  "AddressFilter mismatch at the EndpointDispatcher.")  # fmt: skip

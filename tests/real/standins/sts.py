@@ -49,7 +49,7 @@ class GoogleStandIn:
 
     @property
     def connections(self) -> int:
-        """How many connections were accepted."""
+        """The number of connections that were accepted."""
         return self._http.connections
 
     def add(self, pool_provider: PoolProvider):
@@ -63,7 +63,7 @@ class GoogleStandIn:
         return f"{self.url}/v1/projects/-/serviceAccounts/{account}:generateAccessToken"
 
     def on_https(self, tls: ssl.SSLContext) -> tuple[str, Loopback]:
-        """The same service on https at another address, for clients that accept only the names of Google's hosts."""
+        """Serves the same on https at another address, for clients that accept only the names of Google's hosts."""
         return at_own_address(lambda address: Loopback(self._answer, tls, address))
 
     def close(self):

@@ -27,7 +27,7 @@ SIGNATURES = {DSIG + "rsa-sha1": hashes.SHA1, "http://www.w3.org/2001/04/xmldsig
 
 
 class NotSigned(Exception):
-    """No valid signature with the token's key covers the Timestamp."""
+    """Raised if no valid signature by the key of the token covers the Timestamp."""
 
 
 def signer_of(header, stamp) -> str:
@@ -39,7 +39,8 @@ def signer_of(header, stamp) -> str:
 
 
 def verified(header, stamp) -> str:
-    """The same as `signer_of`. If a part is missing, it raises the exception of that access."""
+    """Does the work of `signer_of`. If a part is missing, it raises an AttributeError, KeyError or other exception,
+    which `signer_of` replaces by NotSigned."""
     token, signature = header.find("o:BinarySecurityToken", NAMES), header.find("d:Signature", NAMES)
     identifier = "{%s}Id" % UTILITY
     info = signature.find("d:SignedInfo", NAMES)
@@ -64,5 +65,5 @@ def verified(header, stamp) -> str:
 
 
 def canonical(element) -> bytes:
-    """Exclusive canonicalization without comments."""
+    """Serializes an element by exclusive canonicalization without comments."""
     return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)

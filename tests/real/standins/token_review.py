@@ -32,7 +32,7 @@ class TokenReviewApi:
         self._http.close()
 
     def token(self, namespace: str, name: str, audience: str = ISSUER, **claims) -> str:
-        """A projected token: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/"""
+        """Signs a projected token: https://kubernetes.io/docs/reference/access-authn-authz/service-accounts-admin/"""
         account = {"name": name, "uid": f"uid-of-{name}"}
         subject = f"system:serviceaccount:{namespace}:{name}"
         found = good_claims(ISSUER, audience, sub=subject, aud=[audience], **claims)

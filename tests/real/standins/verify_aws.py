@@ -40,7 +40,7 @@ class AwsPoolProvider:
 
 
 def known_to(keys: AwsKeys) -> Callable[[SignedRequest], str]:
-    """A function in place of AWS that computes the signature again with the secrets that it knows."""
+    """Returns a function in place of AWS that computes the signature again with the secrets that it knows."""
 
     def perform(request: SignedRequest) -> str:
         region = HOST.fullmatch(request.headers["host"])["region"] or "us-east-1"
@@ -55,7 +55,7 @@ def malformed(text: str) -> Refused:
 
 
 def verify_aws(token: str, provider: AwsPoolProvider) -> dict:
-    """The account and the ARN of a signed request that passes every rule. Raises Refused otherwise."""
+    """Verifies a signed request by every rule, and returns its account and ARN. Raises Refused otherwise."""
     request = parse(token)
     target = request.headers["x-goog-cloud-target-resource"]
     if target.removeprefix("https:") != provider.name:

@@ -48,7 +48,7 @@ def invalid(description: str) -> Refused:
 
 
 def verify_jwt(token: str, provider: OidcPoolProvider) -> dict:
-    """The claims of a token that passes every rule. Raises Refused otherwise."""
+    """Verifies a token by every rule, and returns its claims. Raises Refused otherwise."""
     try:
         header = jwt.get_unverified_header(token)
         claims = jwt.decode(token, options={"verify_signature": False})
@@ -75,7 +75,7 @@ def published_keys(provider: OidcPoolProvider) -> list[dict]:
 
 
 def fetch(url: str, provider: OidcPoolProvider) -> dict:
-    """One JSON object of the issuer, fetched without any proxy of the environment."""
+    """Fetches one JSON object of the issuer, without any proxy of the environment."""
     handlers: list = [urllib.request.ProxyHandler({})]
     if provider.ca_file:
         handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=provider.ca_file)))

@@ -43,7 +43,7 @@ def require(condition, rule: str):
 
 
 def verify_saml(token: str, provider: SamlPoolProvider) -> dict:
-    """The subject and the audiences of an assertion that passes every rule. Raises Refused otherwise."""
+    """Verifies an assertion by every rule, and returns its subject and audiences. Raises Refused otherwise."""
     root = parse(token)
     response = root if root.tag == f"{{{NAMES['p']}}}Response" else None
     require(response is not None or root.tag == f"{{{NAMES['a']}}}Assertion", "neither a Response nor an Assertion.")
@@ -130,7 +130,7 @@ def text(element, path: str) -> str | None:
 
 
 def instant(element, name: str) -> datetime | None:
-    """An xs:dateTime attribute in UTC; None if it is absent or not a time."""
+    """Reads an xs:dateTime attribute in UTC; None if it is absent or not a time."""
     try:
         moment = datetime.fromisoformat(element.get(name, "").replace("Z", "+00:00"))
     except ValueError:

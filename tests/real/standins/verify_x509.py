@@ -38,7 +38,8 @@ def invalid(description: str) -> Refused:
 
 
 def verify_x509(token: str, provider: X509PoolProvider, presented: bytes) -> dict:
-    """What an attribute mapping can use of a certificate that passes every rule. Raises Refused otherwise."""
+    """Verifies a certificate by every rule, and returns what an attribute mapping can use of it. Raises Refused
+    otherwise."""
     leaf, *chain = certificates(token)
     if leaf.public_bytes(Encoding.DER) != presented:
         raise invalid("The client certificate of the connection is not the first certificate of the subject token.")

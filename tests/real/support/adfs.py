@@ -37,7 +37,7 @@ SERVICE = "HTTP/localhost"
 
 @contextlib.contextmanager
 def kerberos(folder: Path) -> Iterator[Kdc]:
-    """A realm with two users and the service of this host, with a running KDC."""
+    """Creates a realm with two users and the service of this host, and starts its KDC."""
     made = realm(folder)
     for name, password in PASSWORDS.items():
         made.add(name, password)

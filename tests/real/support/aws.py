@@ -29,7 +29,7 @@ CREDENTIAL_SOURCE = {"environment_id": "aws1", "regional_cred_verification_url":
 def google_request(
     key: AccessKey, target: str, region: str = REGION, when: float | None = None, url: str = URL, **headers: str
 ) -> dict:
-    """A signed GetCallerIdentity request of google-auth in Google's JSON form; the target resource is signed too."""
+    """Signs a GetCallerIdentity request with google-auth, in Google's JSON form; the target resource is signed too."""
     signer = aws.RequestSigner(region)
     credentials = aws.AwsSecurityCredentials(key.id, key.secret, key.token)
     now = _helpers.utcnow() if when is None else datetime.datetime.fromtimestamp(when, datetime.timezone.utc)
@@ -49,7 +49,7 @@ def encoded(request: dict) -> str:
 
 
 def google_token(key: AccessKey, target: str, **how) -> str:
-    """The subject token that google-auth's signer makes."""
+    """Makes the subject token with the request signer of google-auth."""
     return encoded(google_request(key, target, **how))
 
 
@@ -93,7 +93,7 @@ class CallerIdentity:
 
 
 def second_opinion(identity: CallerIdentity, key: AccessKey, region: str = REGION) -> str:
-    """The verdict of scratchstack-aws-signature: `accepted`, or `refused: …`. See verifiers/aws-signature."""
+    """Asks scratchstack-aws-signature for its verdict: `accepted`, or `refused: …`. See verifiers/aws-signature."""
     question = {
         "request": identity.json, "body": "", "region": region,
         "must_be_signed": sorted(identity.headers.keys() - {"authorization"}),

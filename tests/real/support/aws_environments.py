@@ -47,14 +47,14 @@ class Case:
     credentials: str = ""
     env: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
-    profile: str | None = None  # explicit
+    profile: str | None = None  # a profile on the command line
     prepare: Callable[[Aws], None] = lambda aws: None
     ours: str | None = None
     because: str = ""
 
 
 def expand(text: str, aws: Aws, home) -> str:
-    """A text of a case, expanded for one run."""
+    """Replaces the placeholders in a text of a case by the values of one run."""
     def key(found: re.Match) -> str:
         kind, name = found[1], found[2]
         made = aws.keys.session(name) if "session" in kind else aws.keys.user(name)

@@ -32,13 +32,13 @@ touch /opt/azcmagent/bin/himds
 
 
 def with_keys(folder: Path, agent: bool = False) -> tuple[str, ...]:
-    """A command prefix that runs the command with `folder` in place of the agent's folder."""
+    """Returns a command prefix that runs the command with `folder` in place of the agent's folder."""
     return own_mounts(MOUNT.format(folder=folder, keys=KEYS) + (AGENT if agent else ""))
 
 
 def reference(azure: Azure, program: Program, credential: str, env: dict[str, str], *, resource: str = RESOURCE,
               prefix: tuple = (), **options) -> dict:  # fmt: skip
-    """What azure-identity finds in an environment: `{"token": …}` or `{"failure": …}`."""
+    """Runs azure-identity in an environment, and returns what it finds: `{"token": …}` or `{"failure": …}`."""
     if credential.startswith(("Default", "Client", "Certificate", "Workload")):
         options |= {"disable_instance_discovery": True, "connection_verify": str(azure.ca)}
     words = [*prefix, PYTHON, "-B", HERE / "clients" / "azure_credential.py", credential, resource, json.dumps(options)]
@@ -51,7 +51,7 @@ def reference(azure: Azure, program: Program, credential: str, env: dict[str, st
 
 
 def certified(folder: Path, ledger) -> tuple[Path, x509.Certificate]:
-    """A PEM file with a key and its certificate, as AZURE_CLIENT_CERTIFICATE_PATH names one."""
+    """Creates a PEM file with a key and its certificate, as AZURE_CLIENT_CERTIFICATE_PATH names one."""
     key = new_key("RSA")
     found = certificate(key, "build")
     path = folder / "certified.pem"

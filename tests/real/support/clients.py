@@ -41,23 +41,23 @@ class Outcome:
 
 
 def python_command(configuration: Path) -> tuple[list, dict]:
-    """google-auth, on the Python that runs the tests."""
+    """The command of google-auth, on the Python that runs the tests."""
     return [PYTHON, HERE / "clients" / "python_client.py", configuration], {}
 
 
 def node_command(configuration: Path) -> tuple[list, dict]:
-    """google-auth-library."""
+    """The command of google-auth-library."""
     need("google-auth-library")
     return [need("node"), HERE / "clients" / "node_client.mjs", NODE_MODULES, configuration], {}
 
 
 def rust_command(configuration: Path) -> tuple[list, dict]:
-    """google-cloud-auth."""
+    """The command of google-cloud-auth."""
     return [need("rust-client"), configuration], {}
 
 
 def gcloud_command(configuration: Path) -> tuple[list, dict]:
-    """gcloud with its own configuration folder."""
+    """The command of gcloud, with its own configuration folder."""
     settings = {
         "CLOUDSDK_CONFIG": str(configuration.parent / "gcloud"),
         "CLOUDSDK_CORE_DISABLE_PROMPTS": "1",
@@ -84,10 +84,11 @@ class Clients:
 
     def configuration(self, audience: str, *arguments, token_type: str = JWT, output_file: Path | None = None,
                       email: str | None = None, before: tuple = (), **executable) -> Path:  # fmt: skip
-        """A credential configuration whose command is the program with these arguments, as `wif-token config` writes it.
+        """Writes a credential configuration whose command is the program with these arguments, as `wif-token config`
+        does.
 
-        The Rust client sets no variables for the program, so the command line names audience, token type and output file,
-        as docs/clients.md tells users to; the other clients set the same values as variables too.
+        The Rust client sets no variables for the program, so the command line names audience, token type and output
+        file, as docs/clients.md tells users to; the other clients set the same values as variables too.
         """
         found = self.written(audience, arguments, token_type, email)
         options = [f"--audience={audience}", f"--token-type={token_type}", f"--log-file={self.log}"]
@@ -108,7 +109,8 @@ class Clients:
         return path
 
     def written(self, audience: str, arguments: tuple, token_type: str = JWT, email: str | None = None) -> dict:
-        """What `wif-token config` writes for this source; its own options come before `--`."""
+        """Runs `wif-token config` for this source, and returns what it writes; the options of `config` come before
+        `--`."""
         source, *rest = map(str, arguments)
         own = [f"--pool-provider={audience}", f"--token-type={token_type}", f"--program={self.program.path}"]
         own += [f"--service-account={email}"] if email else []

@@ -66,13 +66,13 @@ class Commands:
         }
 
     def output(self, command: str, *arguments, env: dict[str, str] | None = None) -> str:
-        """The stdout of a success, which must print nothing to stderr."""
+        """Runs the program, and returns the stdout of a success, which must print nothing to stderr."""
         run = self.run(command, *arguments, env=env)
         assert (run.status, run.stderr) == (0, ""), run.described()
         return run.stdout
 
     def refused(self, code: str, command: str, *arguments, env: dict[str, str] | None = None) -> str:
-        """The line of a failure of this kind."""
+        """Runs the program, and returns the line of a failure of this kind."""
         run = self.run(command, *arguments, env=env)
         assert (run.status, run.stdout, run.stderr.count("\n")) == (EXIT_STATUS[code], "", 1), run.described()
         return run.stderr

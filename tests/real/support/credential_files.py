@@ -37,7 +37,7 @@ class CredentialFiles:
         (self.path.parent / "token").write_text(self.subject_token)
 
     def sign_in(self, kind: str, **more) -> str:
-        """A new refresh token."""
+        """Signs in a user, and returns the new refresh token."""
         path = OF_ACCOUNTS if kind == "authorized_user" else OF_WORKFORCE
         token = self.sts.oauth.sign_in(MEMBERS[kind], CLIENT, path, **more)
         return self.ledger.secret(f"refresh token {len(self.sts.oauth.users)}", token)
@@ -64,8 +64,8 @@ class CredentialFiles:
         return MEMBERS.get(kind) or principal(self.audience)
 
     def write(self, kind: str, **user) -> Path:
-        """Writes a file of this type. With `of an account`, it has a service account that the caller may impersonate.
-        """
+        """Writes a file of this type. With `of an account`, the file names a service account that the caller may
+        impersonate."""
         if kind == "external_account of an account":
             self.sts.iam.policies.grant(CREATOR, on=FIRST, to=principal(self.audience))
         return self.save(self.credentials(kind, **user))
@@ -77,7 +77,7 @@ class CredentialFiles:
         return self.path
 
     def impersonating(self, kind: str, *delegates: str, **more) -> Path:
-        """A file of the type `impersonated_service_account`; the roles that it needs are granted."""
+        """Writes a file of the type `impersonated_service_account`, and grants the roles that it needs."""
         self.write(kind)
         members = [self.member(kind), *(f"serviceAccount:{email}" for email in delegates)]
         for member, email in zip(members, [*delegates, TARGET], strict=True):
@@ -106,7 +106,7 @@ class Asked:
 
     @classmethod
     def of(cls, sts: GoogleStandIn, in_file: str = "") -> Asked:
-        """What was requested since the last call."""
+        """Returns what was requested since the last call."""
         assert sts.refusals == [], sts.refusals
         refreshes = [Refresh(it.path, it.client, "in the file" if it.refresh_token == in_file else "another", it.scope, it.given_in)
                      for it in sts.oauth.refreshes]  # fmt: skip

@@ -14,7 +14,7 @@ from support.program import Program, Run
 
 
 def have_open(path: Path, children: list) -> int:
-    """How many of these processes have `path` open."""
+    """The number of these processes that have `path` open."""
     def holds(child) -> bool:
         try:
             folder = f"/proc/{child.pid}/fd"

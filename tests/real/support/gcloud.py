@@ -30,7 +30,7 @@ class Gcloud:
                               timeout=90, check=False)  # fmt: skip
 
     def credential_config(self, pool_provider: str, *options: str, **properties: str) -> dict:
-        """What create-cred-config writes for the pool provider with this audience."""
+        """Runs create-cred-config for the pool provider with this audience, and returns the configuration."""
         name = pool_provider.removeprefix("//iam.googleapis.com/")
         group = "workforce-pools" if "workforcePools" in name else "workload-identity-pools"
         out = self.folder / "by-gcloud.json"

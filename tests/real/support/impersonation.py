@@ -19,7 +19,7 @@ CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
 STORAGE = "https://www.googleapis.com/auth/devstorage.read_only"
 FIRST, SECOND = (f"{name}@example-project.iam.gserviceaccount.com" for name in ("first", "second"))
 CREATOR = "serviceAccountTokenCreator"
-SUBJECT = "repo:example/app"  # of support.signer.good_claims
+SUBJECT = "repo:example/app"  # the subject in support.signer.good_claims
 
 
 def pool_of(audience: str) -> str:
@@ -45,7 +45,7 @@ def grant_chain(sts: GoogleStandIn, audience: str, *emails: str):
 
 
 def federated_token(sts: GoogleStandIn, audience: str, subject_token: str, scope: str = CLOUD_PLATFORM) -> str:
-    """An access token of the token service."""
+    """Exchanges the subject token, and returns the access token of the token service."""
     fields = {"grant_type": GRANT, "requested_token_type": TOKEN_TYPE + "access_token", "audience": audience, "scope": scope,
               "subject_token": subject_token, "subject_token_type": TOKEN_TYPE + "jwt"}  # fmt: skip
     answer = requests.post(sts.token_url, data=fields, timeout=10)
@@ -66,13 +66,13 @@ def lead_to(sts: GoogleStandIn, monkeypatch):
 
 
 def google_source(sts: GoogleStandIn, audience: str, file, **more) -> identity_pool.Credentials:
-    """google-auth on a file-sourced configuration, without impersonation."""
+    """Creates the credentials of google-auth for a file-sourced configuration, without impersonation."""
     return identity_pool.Credentials(audience=audience, subject_token_type=TOKEN_TYPE + "jwt", token_url=sts.token_url,
                                      credential_source={"file": str(file)}, scopes=[CLOUD_PLATFORM], **more)  # fmt: skip
 
 
 def google_impersonation(sts: GoogleStandIn, audience: str, file, target: str = DEPLOYER, delegates: tuple = (), **more):
-    """google-auth's impersonated credentials with that source."""
+    """Creates google-auth's impersonated credentials with that source."""
     more = {"target_scopes": [CLOUD_PLATFORM]} | more
     return impersonated_credentials.Credentials(
         source_credentials=google_source(sts, audience, file), target_principal=target,
@@ -81,5 +81,5 @@ def google_impersonation(sts: GoogleStandIn, audience: str, file, target: str = 
 
 
 def seconds_left(answer: dict) -> float:
-    """How long an access token of generateAccessToken is still valid."""
+    """The number of seconds for which an access token of generateAccessToken is still valid."""
     return time.mktime(time.strptime(answer["expireTime"], "%Y-%m-%dT%H:%M:%SZ")) - time.mktime(time.gmtime())

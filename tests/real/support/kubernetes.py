@@ -28,7 +28,7 @@ from support.places import SYSTEM_PATH, need
 from support.processes import free_port, serving, until
 from support.signer import Signer, new_key, pem
 
-AUDIENCE = "my-cluster"  # of the tokens of `issuer`
+AUDIENCE = "my-cluster"  # the audience of the tokens of `issuer`
 LONGEST = 7200  # the maximum lifetime of a token of this API server, in seconds
 
 
@@ -87,7 +87,7 @@ class Cluster:
         self.call("POST", path, {"metadata": {"name": "view"}, "roleRef": role, "subjects": [person(user)]})
 
     def token(self, namespace: str, name: str = "app", audience: str | None = None, seconds: int = 3600) -> str:
-        """A token as the kubelet requests it: for the API server, unless another audience is given."""
+        """Requests a token as the kubelet does: for the API server, unless another audience is given."""
         spec = {"expirationSeconds": seconds} | ({"audiences": [audience]} if audience else {})
         path = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
         return self.call("POST", path, {"spec": spec})["status"]["token"]
@@ -97,28 +97,28 @@ class Cluster:
         return self.call("GET", "/openid/v1/jwks")
 
     def client(self, name: str) -> Certificate:
-        """A client certificate for this user."""
+        """Issues a client certificate for this user."""
         if name not in self.clients:
             self.clients[name] = self.authority.client(f"client-{name}", name)
         return self.clients[name]
 
     def pool_provider(self, name: str) -> OidcPoolProvider:
-        """A pool provider that finds the keys by discovery, which the cluster allows to everyone."""
+        """Makes a pool provider that finds the keys by discovery, which the cluster allows to everyone."""
         return OidcPoolProvider(name, self.url, ca_file=str(self.ca))
 
 
 def person(name: str) -> dict:
-    """A user as a subject of a role binding."""
+    """Formats a user as a subject of a role binding."""
     return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": name}
 
 
 def account(namespace: str, name: str = "app") -> dict:
-    """A service account as a subject of a role binding."""
+    """Formats a service account as a subject of a role binding."""
     return {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
 
 def kubeconfig(path: Path, cluster: Cluster, namespace: str, user: dict, **more) -> Path:
-    """A kubeconfig with one context, as kubectl writes it; `more` has members of the cluster, with `_` for `-`."""
+    """Writes a kubeconfig with one context, as kubectl does; `more` has members of the cluster, with `_` for `-`."""
     server = {"server": cluster.url} | {name.replace("_", "-"): value for name, value in more.items()}
     if "certificate-authority" not in server:
         server["certificate-authority-data"] = base64.b64encode(cluster.ca.read_bytes()).decode()
@@ -147,7 +147,7 @@ def kubectl(*words, env: dict[str, str] | None = None, given: str = "", program:
 
 @contextlib.contextmanager
 def cluster(folder: Path) -> Iterator[Cluster]:
-    """An API server with the users admin and jane."""
+    """Starts an API server with the users admin and jane."""
     authority, port = Authority(folder / "authority", "cluster CA"), free_port()
     people = {name: f"{name}-{secrets.token_hex(16)}" for name in ("admin", "jane")}
     (folder / "tokens.csv").write_text("".join(
@@ -185,7 +185,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 
 
 def https_issuer(authority: Authority) -> Issuer:
-    """An issuer on https, because the API server refuses others."""
+    """Starts an issuer on https, because the API server refuses others."""
     certificate = authority.server("issuer", "127.0.0.1")
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate.cert, certificate.key)

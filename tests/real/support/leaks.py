@@ -57,7 +57,7 @@ class Ledger:
         self.seen.append(Seen(where, text, may_hold_token))
 
     def check(self) -> list[str]:
-        """The names of the secrets that leaked, without their values."""
+        """Searches the texts, and returns the names of the secrets that leaked, without their values."""
         return [
             f"{name} leaked into {seen.where}"
             for seen in self.seen

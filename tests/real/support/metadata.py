@@ -12,28 +12,28 @@ JAVA_LIBRARIES = ("google-auth-library-oauth2-http", "google-auth-library-creden
 
 
 def python(*words: str) -> list:
-    """google-auth, on the Python that runs the tests."""
+    """The command of google-auth, on the Python that runs the tests."""
     return [PYTHON, HERE / "clients" / "metadata_client.py", *words]
 
 
 def node(_mode: str, *audience: str) -> list:
-    """google-auth-library."""
+    """The command of google-auth-library."""
     need("google-auth-library")
     return [need("node"), HERE / "clients" / "node_default.mjs", NODE_MODULES, "", *audience]
 
 
 def rust(*_: str) -> list:
-    """google-cloud-auth, for an access token."""
+    """The command of google-cloud-auth, for an access token."""
     return [need("rust-client")]
 
 
 def go(*words: str) -> list:
-    """golang.org/x/oauth2/google."""
+    """The command of golang.org/x/oauth2/google."""
     return [need("go-client"), *words]
 
 
 def java(*words: str) -> list:
-    """google-auth-library-oauth2-http, with its dependencies at run time."""
+    """The command of google-auth-library-oauth2-http, with its dependencies at run time."""
     need("google-auth-java")
     path = ":".join(str(JARS / f"{name}.jar") for name in JAVA_LIBRARIES)
     # Java compiles the program first, with the fastest settings.
@@ -41,7 +41,7 @@ def java(*words: str) -> list:
 
 
 def gcloud(mode: str, *audience: str) -> list:
-    """gcloud, for an access token or an ID token."""
+    """The command of gcloud, for an access token or an ID token."""
     command = "print-identity-token" if mode == "identity" else "print-access-token"
     return [need("gcloud"), "auth", command, "--quiet", *(f"--audiences={name}" for name in audience)]
 

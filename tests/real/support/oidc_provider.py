@@ -25,7 +25,7 @@ class OidcServer:
         return self.requests("/token")
 
     def requests(self, path: str) -> list[dict]:
-        """The same for the endpoint at this path."""
+        """One entry for each request to the endpoint at this path, as in `token_requests`."""
         return [request for request in json_lines(self.log)[1:] if request["path"] == path]
 
 

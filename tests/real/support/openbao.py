@@ -40,7 +40,7 @@ class OpenBao:
     url: str
     root_token: str
     namespace: str = ""
-    ca_file: str | None = None  # of a server on https
+    ca_file: str | None = None  # the authority of a server on https
 
     @property
     def issuer(self) -> str:
@@ -48,7 +48,7 @@ class OpenBao:
         return f"{self.url}/v1/{self.namespace}identity/oidc"
 
     def within(self, namespace: str) -> OpenBao:
-        """The same server in a new namespace."""
+        """Creates a namespace, and returns the server in this namespace."""
         self.call("POST", f"sys/namespaces/{namespace}")
         return replace(self, namespace=f"{namespace}/")
 
@@ -72,7 +72,7 @@ class OpenBao:
         return self.user_token("workload")
 
     def user_token(self, name: str) -> str:
-        """The token that this user gets by a login."""
+        """Logs in as this user, and returns the token."""
         return self.call("POST", f"auth/userpass/login/{name}", password=PASSWORD)["auth"]["client_token"]
 
     def trust(self, mount: str, audience: str, policy: str = "default", **config):
@@ -83,7 +83,8 @@ class OpenBao:
                   token_policies=[policy])  # fmt: skip
 
     def login(self, mount: str, token: str) -> str:
-        """The user that the server recognizes in a JWT. A PermissionError contains the reason of a refusal."""
+        """Logs in with a JWT, and returns the user that the server recognizes. A PermissionError contains the reason of
+        a refusal."""
         granted = self.call("POST", f"auth/{mount}/login", role="google", jwt=token)["auth"]["client_token"]
         return self.call("GET", "auth/token/lookup-self", granted)["data"]["display_name"]
 
@@ -106,7 +107,8 @@ def openbao(folder: Path, tls: bool = False) -> Iterator[OpenBao]:
 
 @contextlib.contextmanager
 def openbao_proxy(folder: Path, bao: OpenBao, role_id: str, secret_id: str) -> Iterator[str]:
-    """The address of a proxy that logs in by AppRole and adds its token to requests with the required header."""
+    """Starts a proxy that logs in by AppRole and adds its token to requests with the required header. Yields its
+    address."""
     files = {"role_id": role_id, "secret_id": secret_id}
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -131,7 +133,7 @@ def openbao_proxy(folder: Path, bao: OpenBao, role_id: str, secret_id: str) -> I
 
 @contextlib.contextmanager
 def openbao_agent(folder: Path, configuration: str, written: list[Path]) -> Iterator[None]:
-    """A running agent with this configuration. It has already written these files."""
+    """Starts an agent with this configuration, and waits until it has written these files."""
     (folder / "agent.hcl").write_text(configuration)
 
     def ready() -> bool:

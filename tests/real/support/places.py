@@ -25,7 +25,7 @@ RUST_CLIENT = CACHE / "rust-client" / "debug" / "rust-client"
 AWS_SIGNATURE = CACHE / "aws-signature" / "debug" / "aws-signature"
 SYSTEM_PATH = os.pathsep.join(["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"])
 
-# Clients that are in no registry of the tests: if they are not installed, the test is skipped.
+# Clients that tests/real/install does not install: if one of them is absent, the test is skipped.
 OPTIONAL = {"gcloud", "gsutil", "bq", "gke-gcloud-auth-plugin", "terraform"}
 
 
@@ -35,7 +35,7 @@ def need(name: str) -> Path:
         return found
     if name in OPTIONAL:
         pytest.skip(f"{name} is not installed")
-    missing(f"{name} is not here: run tests/real/install")
+    missing(f"{name} is not installed: run tests/real/install")
 
 
 def missing(what: str) -> NoReturn:

@@ -38,9 +38,8 @@ def check_alive(server: subprocess.Popen, log: Path):
 
 
 def until(condition: Callable[[], object], what: str, seconds: float = 30, meanwhile: Callable[[], None] = lambda: None):
-    """The first true value of `condition`, which is polled; an error counts as false. Fails after `seconds` with a
-    description.
-    """
+    """Polls `condition` until it returns a true value, which is returned; an error counts as false. Fails after
+    `seconds` with a description."""
     deadline, last = time.monotonic() + seconds, None
     while time.monotonic() < deadline:
         meanwhile()
@@ -50,7 +49,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30, meanw
         except (OSError, ValueError) as error:
             last = error
         time.sleep(0.01)
-    raise AssertionError(f"after {seconds} s still not so: {what}; last error: {last}")
+    raise AssertionError(f"still not true after {seconds} s: {what}; last error: {last}")
 
 
 def alive(pid: int) -> bool:
@@ -62,7 +61,7 @@ def alive(pid: int) -> bool:
 
 
 def listens(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a process accepts connections there."""
+    """Whether a process accepts connections at this port."""
     with socket.socket() as probe:
         return probe.connect_ex((host, port)) == 0
 
@@ -113,10 +112,10 @@ def ports() -> Ports:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different unused ports, for servers that cannot choose one themselves."""
+    """Returns different unused ports, for servers that cannot choose one themselves."""
     return [ports().next() for _ in range(count)]
 
 
 def free_port() -> int:
-    """One unused port."""
+    """Returns an unused port."""
     return free_ports(1)[0]

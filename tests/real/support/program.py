@@ -66,7 +66,7 @@ class Run:
         return document["message"]
 
     def described(self) -> str:
-        """A text about the run for assertion messages."""
+        """Describes the run for assertion messages."""
         return (f"{self.arguments} -> {self.status} after {self.seconds:.1f} s\n"
                 f"stdout: {self.stdout}\nstderr: {self.stderr}\nlog: {self.log}")  # fmt: skip
 
@@ -90,7 +90,7 @@ class Program:
     home: Path
     ledger: Ledger
     path: Path = PROGRAM
-    variables: dict[str, str] = field(default_factory=dict)  # of every run
+    variables: dict[str, str] = field(default_factory=dict)  # the variables of every run
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def environment(self, extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -106,18 +106,16 @@ class Program:
         return {PREFIX + name: value for name, value in found.items()}
 
     def behind(self, *words) -> Program:
-        """The same program with these words before it, such as those that enter a namespace. It is still one file, so
-        that clients can run it.
-        """
+        """The program started through these words, such as those that enter a namespace. The command is still one file,
+        so that clients can run it."""
         wrapper = self.home.parent / f"{self.path.name}-behind"
         wrapper.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, (*words, self.path)))} "$@"\n')
         wrapper.chmod(0o755)
         return replace(self, path=wrapper)
 
     def killed_after(self, seconds: float, *words) -> Program:
-        """The same program, which is killed after this time, as a client does. On a busy machine, the kill can be as
-        late as the program.
-        """
+        """The program, killed after this time, as a client does. On a busy machine, the kill may come only when the
+        program has ended."""
         return self.behind(*words, need("timeout"), "--signal=KILL", seconds)
 
     def run(self, source: str, *arguments, env: dict[str, str] | None = None, timeout: float = 40, logs: bool = True,
@@ -161,7 +159,7 @@ class Program:
 
 
 def tokens_in(document: str) -> list[str]:
-    """The token in a document, if it contains one."""
+    """The tokens in a document."""
     try:
         found = json.loads(document)
         return [found[member] for member in MEMBERS.values() if member in found]

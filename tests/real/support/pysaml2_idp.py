@@ -61,7 +61,7 @@ class IdentityProvider:
         return SamlPoolProvider(name, ENTITY_ID, self.certificate)
 
     def response(self, subject: str, sign_response: bool) -> str:
-        """A Response about a subject as XML, of which the whole or the Assertion is signed."""
+        """Makes a Response about a subject as XML, of which the whole or the Assertion is signed."""
         return str(self.server.create_authn_response(
             {"mail": [f"{subject}@example.test"]}, in_response_to=None, destination=CONSUMER, sp_entity_id=self.audience,
             name_id=NameID(format=NAMEID_FORMAT_PERSISTENT, text=subject), sign_response=sign_response,
@@ -89,5 +89,5 @@ class IdentityProvider:
 
 
 def encoded(xml: str) -> str:
-    """Base64, as the HTTP-POST binding and Google's token service require it."""
+    """Encodes XML in base64, as the HTTP-POST binding and Google's token service require."""
     return base64.b64encode(xml.encode()).decode()

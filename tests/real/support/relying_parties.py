@@ -41,11 +41,12 @@ class Party:
     program: Program
     accepted: list[str]
     closing: list = field(default_factory=list)
-    options: tuple[str, ...] = ()  # of `check`
+    options: tuple[str, ...] = ()  # the options of `check`
     is_real: bool = False  # a server that does not tell which tokens it has accepted
 
     def token(self, header: dict | None = None, **claims) -> str:
-        """A token that the party trusts, apart from these claims. It has no jti, because a jti can limit it to one use."""
+        """Signs a token that the party trusts, apart from these claims. The token has no jti, because a jti can limit
+        it to one use."""
         made = self.issuer.token(self.audience, header, **{"sub": SUBJECT, "jti": None, "exp": int(time.time()) + 3000, **claims})
         return self.program.ledger.token(f"token {len(self.program.ledger.tokens)}", made)
 
@@ -111,7 +112,7 @@ class Sdk:
 
 
 def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure) -> Party:
-    """A relying party that trusts the subject of its issuer."""
+    """Creates a relying party that trusts the subject of its issuer."""
     file = folder / "identity-token"
     if name == "azure":
         application = azure.tenant.add("build", federated=[(azure.tenant.cluster.url, SUBJECT, EXCHANGE)])
@@ -133,7 +134,7 @@ def new_party(name: str, folder: Path, program: Program, aws: Aws, azure: Azure)
 
 
 def at_vault(folder: Path, program: Program, bao: OpenBao) -> Party:
-    """OpenBao with an auth method of its own, as the page describes."""
+    """Creates OpenBao with a separate auth method, as the page describes."""
     file, issuer, mount = folder / "identity-token", Issuer(Signer("RS256", "key-1")), "jwt-" + secrets.token_hex(4)
     bao.call("POST", f"sys/auth/{mount}", type="jwt")
     bao.call("POST", f"auth/{mount}/config", oidc_discovery_url=issuer.url, bound_issuer=issuer.url)

@@ -27,24 +27,24 @@ TEMPLATE = """\
 
 
 def at(**offset) -> str:
-    """An xs:dateTime relative to now, such as at(minutes=-5)."""
+    """Formats an xs:dateTime relative to now, such as at(minutes=-5)."""
     return (datetime.now(timezone.utc) + timedelta(**offset)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def confirmation(method: str = BEARER, data: str | None = None) -> str:
-    """One SubjectConfirmation; `data` has the attributes of its data element."""
+    """Formats a SubjectConfirmation; `data` has the attributes of its data element."""
     data = f'NotOnOrAfter="{at(minutes=5)}"' if data is None else data
     return f'<saml:SubjectConfirmation Method="{method}"><saml:SubjectConfirmationData {data}/></saml:SubjectConfirmation>'
 
 
 def restriction(*audiences: str) -> str:
-    """One AudienceRestriction."""
+    """Formats an AudienceRestriction."""
     inner = "".join(f"<saml:Audience>{audience}</saml:Audience>" for audience in audiences)
     return f"<saml:AudienceRestriction>{inner}</saml:AudienceRestriction>"
 
 
 def statement(end: str | None = None) -> str:
-    """One AuthnStatement whose session expires at this time."""
+    """Formats an AuthnStatement whose session expires at this time."""
     context = "<saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef>"
     session = f' SessionNotOnOrAfter="{end or at(hours=8)}"'
     return (

@@ -36,7 +36,7 @@ class Report:
     run: Run
 
     def lines(self) -> list[str]:
-        """One line for each check, without the details below it."""
+        """One line for each check, without the details below the line."""
         return [line for line in self.run.stdout.splitlines() if not line.startswith(STEP)]
 
     def first(self, status: str) -> str | None:
@@ -67,7 +67,7 @@ class Setup:
     env: dict[str, str | None] = field(default_factory=lambda: {ALLOW: "1"})
     options: list[str] = field(default_factory=list)
     text: str | None = None  # the text of the configuration, if it is not JSON
-    server: str = ""  # of the source `url`
+    server: str = ""  # the URL of the server of the source `url`
 
     @property
     def path(self) -> Path:
@@ -87,7 +87,7 @@ class Setup:
         return path
 
     def claims(self, header: dict | None = None, **claims):
-        """Another token of the issuer with these claims; None leaves one out."""
+        """Replaces the token by one of the issuer with these claims; None leaves one out."""
         self.token = self.issuer.token("https:" + self.audience, header, **claims)
 
     def check(self, *options: str) -> Report:
@@ -112,7 +112,7 @@ class Setup:
         return {name: str(value) for name, value in values.items()}
 
     def filled(self, text: str) -> str:
-        """A text with the values that differ from run to run."""
+        """Replaces the placeholders in a text by the values of this run."""
         for name, value in (self.places() | {"aud": self.audience, "email": DEPLOYER}).items():
             text = text.replace("{" + name + "}", value)
         return text
@@ -139,7 +139,7 @@ class Setups:
             server.close()
 
     def of(self, source: dict, token: str = "", token_type: str = JWT, email: str | None = DEPLOYER) -> Setup:
-        """A set-up with this credential source."""
+        """Makes a set-up with this credential source."""
         (self.folder / "private").mkdir(mode=0o700, exist_ok=True)
         config = {
             "universe_domain": "googleapis.com",
@@ -154,21 +154,21 @@ class Setups:
         return Setup(self.folder, self.program, self.sts, self.audience, token, config, self.issuer)
 
     def jwt(self, **claims) -> str:
-        """A token of the issuer."""
+        """Signs a token of the issuer."""
         return self.issuer.token("https:" + self.audience, **claims)
 
     def executable(self, command: str, token: str | None = None, token_type: str = JWT) -> Setup:
-        """A set-up with a program and an output file."""
+        """Makes a set-up with a program and an output file."""
         executable = {"command": command, "timeout_millis": 30000, "output_file": str(self.folder / "private" / "out.json")}
         return self.of({"executable": executable}, self.jwt() if token is None else token, token_type)
 
     def ours(self, *arguments: str, token: str | None = None, token_type: str = JWT) -> Setup:
-        """A set-up with this program, by default with the source `file`."""
+        """Makes a set-up with this program, by default with the source `file`."""
         words = arguments or ("file", f"--path={self.folder / 'token'}")
         return self.executable(" ".join([str(self.program.path), *words]), token, token_type)
 
     def url(self, answer: Callable[[Request], Answer]) -> Setup:
-        """A set-up with the source `url`, a header, and a server."""
+        """Makes a set-up with the source `url`, a header, and a server."""
         server = Loopback(answer)
         self.servers.append(server)
         setup = self.of({"url": server.url + "/token", "headers": {"Metadata": "True"}})
@@ -176,7 +176,7 @@ class Setups:
         return setup
 
     def foreign(self, token: str | None = None, token_type: str = JWT, **document) -> Setup:
-        """A set-up with another program: a script that prints a document."""
+        """Makes a set-up with another program: a script that prints a document."""
         token = self.jwt() if token is None else token
         wire, member = (SAML2, "saml_response") if token_type == SAML2 else (JWT, "id_token")
         document = {"version": 1, "success": True, "token_type": wire, member: token,
@@ -193,7 +193,7 @@ class Setups:
 
 
 def copy(program: Path, folder: Path, mode: int = 0o755) -> Path:
-    """A copy of the program under its own name in another folder."""
+    """Copies the program to another folder, under its own name."""
     folder.mkdir()
     path = folder / "wif-token"
     shutil.copy(program, path)

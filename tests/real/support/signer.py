@@ -17,7 +17,7 @@ ENCODINGS = {"pkcs8": serialization.PrivateFormat.PKCS8, "traditional": serializ
 
 
 def new_key(kind: str = "EC"):
-    """A P-256 key, or an RSA key of 2048 bits."""
+    """Generates a P-256 key, or an RSA key of 2048 bits."""
     if kind == "EC":
         return ec.generate_private_key(ec.SECP256R1())
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -52,7 +52,7 @@ class Signer:
         return {"keys": [self.public_jwk()]}
 
     def token(self, claims: dict, header: dict | None = None) -> str:
-        """A signed token; a claim or header that is None is left out."""
+        """Signs a token; a claim or header that is None is left out."""
         head = {"kid": self.kid} | (header or {})
         head = {name: value for name, value in head.items() if value is not None}
         payload = {name: value for name, value in claims.items() if value is not None}
@@ -67,9 +67,8 @@ def good_claims(issuer: str, audience: str, **other) -> dict:
 
 
 def some_token(**claims) -> str:
-    """A valid token of an issuer that does not exist, for tests in which no signature is verified; claims can be
-    replaced by name.
-    """
+    """Signs a valid token of an issuer that does not exist, for tests in which no signature is verified; claims can be
+    replaced by name."""
     return Signer().token(good_claims("https://issuer.example.test", "somebody", **claims))
 
 
@@ -79,14 +78,14 @@ def claims_of(token: str) -> dict:
 
 
 def tampered(token: str) -> str:
-    """The same token with another subject and the old signature."""
+    """Returns the token with another subject and the old signature."""
     header, _, signature = token.split(".")
     claims = json.dumps(claims_of(token) | {"sub": "administrator"}).encode()
     return f"{header}.{jwt.utils.base64url_encode(claims).decode()}.{signature}"
 
 
 def certificate(key, name: str) -> x509.Certificate:
-    """A self-signed certificate that is valid for a day, as in the metadata of an identity provider."""
+    """Creates a self-signed certificate that is valid for a day, as in the metadata of an identity provider."""
     now = datetime.datetime.now(datetime.timezone.utc)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     return (
@@ -102,5 +101,5 @@ def certificate(key, name: str) -> x509.Certificate:
 
 
 def certificate_pem(found: x509.Certificate) -> str:
-    """A certificate as text."""
+    """Encodes a certificate as PEM."""
     return found.public_bytes(serialization.Encoding.PEM).decode()

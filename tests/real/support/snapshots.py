@@ -20,7 +20,7 @@ TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
 def snapshot(name: str, actual: str) -> str | None:
-    """The difference between an output and the file; with UPDATE=1 the file is written."""
+    """Compares an output with the file, and returns the difference; with UPDATE=1, writes the file instead."""
     path = HERE / name
     if os.environ.get("UPDATE") == "1":
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,15 +32,15 @@ def snapshot(name: str, actual: str) -> str | None:
 
 
 def slug(what: str) -> str:
-    """A text as the name of a file."""
+    """Turns a text into the name of a file."""
     return re.sub(r"[^a-z0-9]+", "-", what.lower()).strip("-") + ".txt"
 
 
 def normalised(text: str, values: dict[str, str]) -> str:
-    """A text in which each value is its name in braces, and each time near now is `{time}` or `{now}`.
+    """Replaces each value in a text by its name in braces, and each time near now by `{time}` or `{now}`.
 
-    A random claim is `{jti}`, the thumbprint of a key `{thumbprint}`. A duration is `{seconds}` if it depends on the time of the
-    run: less than ten seconds, or years.
+    A random claim becomes `{jti}`, and the thumbprint of a key `{thumbprint}`. A duration becomes `{seconds}` if it
+    depends on the time of the run: less than ten seconds, or years.
     """
     for name, value in sorted(values.items(), key=lambda item: -len(item[1])):
         text = text.replace(value, "{" + name + "}") if value else text

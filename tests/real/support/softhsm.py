@@ -33,7 +33,7 @@ class Tokens:
         """Creates the tokens and their keys."""
         need("softhsm2-util"), need("pkcs11-tool")
         if not MODULE.exists():
-            missing("SoftHSM's module is not here: run tests/real/install")
+            missing("SoftHSM's module is not installed: run tests/real/install")
         (self.folder / "tokens").mkdir()
         (self.folder / "softhsm2.conf").write_text(f"directories.tokendir = {self.folder}/tokens\nobjectstore.backend = file\n")
         (self.folder / "pin").write_text(PIN + "\n")
@@ -45,7 +45,7 @@ class Tokens:
         return self
 
     def command(self, *words: str) -> bytes:
-        """The output of a program of Debian that must succeed."""
+        """Runs a program of Debian, which must succeed, and returns its output."""
         done = subprocess.run(words, env={"PATH": SYSTEM_PATH, "LANG": "C.UTF-8", **self.environment}, capture_output=True, check=True)
         return done.stdout
 
@@ -76,7 +76,7 @@ class Tokens:
 
 
 def misbehaving(folder: Path) -> Path:
-    """SoftHSM as a module that does what the variable MISBEHAVE says."""
+    """Compiles the module that wraps SoftHSM and does what the variable MISBEHAVE says."""
     module = folder / "module.so"
     command = [need("cc"), "-shared", "-fPIC", "-o", module, HERE / "pkcs11" / "module.c", "-lpthread", "-ldl"]
     subprocess.run([str(word) for word in command], check=True)

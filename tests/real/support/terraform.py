@@ -23,7 +23,7 @@ STATE = {"version": 4, "terraform_version": "1.0.0", "serial": 1, "lineage": "8f
 
 
 def bucket(sts: GoogleStandIn, tls: ssl.SSLContext | None = None) -> Loopback:
-    """A bucket that contains one state: https://cloud.google.com/storage/docs/json_api/v1/objects"""
+    """Serves a bucket that contains one state: https://cloud.google.com/storage/docs/json_api/v1/objects"""
     def answer(request: Request) -> Answer:
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
         if bearer not in sts.issued and bearer not in sts.impersonated:

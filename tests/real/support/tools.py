@@ -43,7 +43,7 @@ class Tools:
         (self.bin / name).chmod(0o755)
 
     def run(self, *words, status: int | None = 0, env: dict[str, str] | None = None, **popen) -> subprocess.CompletedProcess:
-        """Runs a tool, and asserts its exit status if one is given."""
+        """Runs a tool. If an exit status is given, asserts that the tool ends with it."""
         found = self.commands.program.environment(self.servers.environment())
         found |= {"PATH": os.pathsep.join([str(self.bin), found["PATH"]]), "HOME": str(self.folder), ALLOW: "1",
                   "GOOGLE_APPLICATION_CREDENTIALS": str(self.commands.path), **self.variables, **(env or {})}  # fmt: skip

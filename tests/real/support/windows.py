@@ -78,7 +78,7 @@ class Wine:
         return subprocess.Popen([*self.launcher, WINE, *command], env=env, text=True, cwd=self.folder, **popen)
 
     def tool(self, name: str, *libraries: str) -> Path:
-        """A program for Windows, compiled from tests/real/windows."""
+        """Compiles a program for Windows from tests/real/windows."""
         made = self.folder / f"{name}.exe"
         command = [need("x86_64-w64-mingw32-gcc"), "-municode", "-O2", "-o", made, HERE / "windows" / f"{name}.c", *libraries]
         subprocess.run(command, check=True)
@@ -102,7 +102,7 @@ def others_may_read(path: Path) -> bool:
 
 
 def prefix(folder: Path) -> Path:
-    """The files of Wine from the cache, and a registry that can be written."""
+    """Copies the files of Wine from the cache, with a registry that can be written."""
     made = folder / "prefix"
     made.mkdir()
     for name in (".update-timestamp", "system.reg", "user.reg", "userdef.reg"):
@@ -113,7 +113,7 @@ def prefix(folder: Path) -> Path:
 
 
 def build() -> Path:
-    """The .exe of the sources as they are now."""
+    """Builds the .exe of the current sources, unless WIF_TOKEN_WINDOWS_BIN names one, and returns its path."""
     if given := os.environ.get("WIF_TOKEN_WINDOWS_BIN"):
         return Path(given).resolve()
     need("x86_64-w64-mingw32-gcc")
@@ -128,7 +128,7 @@ def build() -> Path:
 def wine(folder: Path, launcher: tuple[str, ...] = ()) -> Iterator[Wine]:
     """Runs Wine until the block ends; `launcher` runs it elsewhere, such as in a network namespace."""
     if not (WINE.exists() and LIBRARY.exists()):
-        missing("Wine is not here: run tests/real/install")
+        missing("Wine is not installed: run tests/real/install")
     for found in (build(), LIBRARY):
         shutil.copy(found, folder)
     settings = {"WINEPREFIX": str(prefix(folder)), "WINEARCH": "win64", "WINEDEBUG": "-all"}

@@ -15,7 +15,7 @@ LONG = ("test_concurrency.py", "test_crash.py", "test_faults.py", "test_faults_c
 
 
 def count() -> int:
-    """How many workers `--numprocesses=auto` starts."""
+    """The number of workers that `--numprocesses=auto` starts."""
     return PER_PROCESSOR * (os.cpu_count() or 1)
 
 

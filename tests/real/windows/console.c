@@ -1,5 +1,5 @@
-/* console MARK COMMAND: runs the command on a new console, sends Ctrl-C to all programs of that console when the file MARK is there, and
- * exits with the exit code of the command. */
+/* console MARK COMMAND: runs the command on a new console, and sends Ctrl-C to all programs of that console when the file MARK exists.
+ * Exits with the exit code of the command. */
 #include <windows.h>
 #include <stdio.h>
 

@@ -1,4 +1,4 @@
-/* endures MARK MILLISECONDS: makes the file MARK, then counts Ctrl-C and exits with 40 and the count after this time. */
+/* endures MARK MILLISECONDS: creates the file MARK, then counts Ctrl-C for this time. Exits with 40 plus the count. */
 #include <windows.h>
 #include <stdlib.h>
 

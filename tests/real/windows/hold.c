@@ -1,5 +1,5 @@
-/* hold FOLDER PATTERN: waits for a file of such a name, opens it to read as programs do that let nobody rename or replace it, says so,
- * and closes it at the end of its input. */
+/* hold FOLDER PATTERN: waits for a file whose name matches the pattern, and opens it for reading so that nobody can rename or replace it.
+ * Prints that the file is open, and closes it at the end of standard input. */
 #include <windows.h>
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* import FILE PASSWORD TYPE: puts the certificate of a PKCS#12 file into the user's store, its key in a provider of this type.
- * For the tests only: Wine has no certutil. */
+/* import FILE PASSWORD TYPE: imports the certificate of a PKCS#12 file into the store of the user, and its key into a provider of this
+ * type. The tests need this program because Wine has no certutil. */
 #include <windows.h>
 #include <wincrypt.h>
 #include <stdio.h>
@@ -28,7 +28,7 @@ int wmain(int count, wchar_t **word) {
     require(CertGetCertificateContextProperty(certificate, CERT_KEY_PROV_INFO_PROP_ID, key, &size), "where its key is");
     key->pwszProvName = NULL;
     key->dwProvType = type;
-    key->dwKeySpec = AT_KEYEXCHANGE; /* where Wine puts it, though it says 3 */
+    key->dwKeySpec = AT_KEYEXCHANGE; /* Wine stores the key there, although it returns 3 */
     require(CertSetCertificateContextProperty(certificate, CERT_KEY_PROV_INFO_PROP_ID, 0, key), "where its key is to be");
 
     HCERTSTORE mine = CertOpenStore(CERT_STORE_PROV_SYSTEM_W, 0, 0, CERT_SYSTEM_STORE_CURRENT_USER, L"My");

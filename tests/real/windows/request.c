@@ -1,5 +1,5 @@
-/* request ADDRESS PATH [HEADER]...: prints the address, waits for a line on standard input, sends one request to a metadata server and
- * prints its status and body. The address "-" is that of GCE_METADATA_HOST. */
+/* request ADDRESS PATH [HEADER]...: prints the address, waits for a line on standard input, sends one request to a metadata server, and
+ * prints the status and the body of the response. The address "-" is that of GCE_METADATA_HOST. */
 #include <winsock2.h>
 #include <ws2tcpip.h>
 #include <stdio.h>
