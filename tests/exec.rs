@@ -6,6 +6,7 @@ mod common;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -544,10 +545,29 @@ fn a_signal_at_any_moment_ends_the_command() {
 }
 
 #[test]
+fn a_directory_that_the_command_has_closed_is_removed() {
+    let google = Google::new();
+    let world = google.world(true);
+    let script = "mkdir -p $CLOUDSDK_CONFIG/a/b && touch $CLOUDSDK_CONFIG/a/b/c && \
+                  chmod 500 $CLOUDSDK_CONFIG/a/b $CLOUDSDK_CONFIG/a $CLOUDSDK_CONFIG";
+    let mut command = exec(&world, "", script);
+    // Root needs no permissions.
+    if rustix::process::geteuid().is_root() {
+        for name in ["", "c.json", "t", "tmp"] {
+            std::os::unix::fs::chown(world.path(name), Some(65534), Some(65534)).unwrap();
+        }
+        command.uid(65534).gid(65534);
+    }
+    let run = Run::new(command.output().unwrap());
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""), "{run:?}");
+    assert!(leaves_nothing(&world), "{run:?}");
+}
+
+#[test]
 fn runs_leave_nothing_behind() {
     let google = Google::new();
     let world = google.world(true);
-    for _ in 0..30 {
+    for _ in 0..100 {
         assert_eq!(run(&world, "", "exit 0").status, 0);
     }
     let mut names: Vec<_> = fs::read_dir(world.path("")).unwrap().collect();

@@ -45,6 +45,7 @@ fn the_tree_is_that_of_a_metadata_server() {
         ("/computeMetadata/", "v1/\n"),
         (ROOT, "instance/\nproject/\nuniverse/\n"),
         ("instance/", "attributes/\nservice-accounts/\n"),
+        ("project/attributes/", ""),
         ("instance/service-accounts/", &accounts),
         ("project/", "attributes/\nnumeric-project-id\nproject-id\n"),
         ("project/project-id", "example-project"),

@@ -29,8 +29,14 @@ impl Destination {
         let Some(text) = bytes.as_ref().and_then(|bytes| std::str::from_utf8(bytes).ok()) else {
             return Found::Nothing;
         };
-        if text == own.token.expose() {
+        let token = own.token.expose();
+        if text == token {
             return Found::Own;
+        }
+        // A part of the token, or the token and more, can have its claims without its signature.
+        let is_damaged = |text: &str| token.starts_with(text) || text.starts_with(token);
+        if is_damaged(text) {
+            return Found::Nothing;
         }
         let (other, expiry) = match self.is_document() {
             true => {
@@ -41,7 +47,8 @@ impl Destination {
             false => (own.renewed(text, now), own.expiry_of(text)),
         };
         match other {
-            Some(other) if other.token.expose() == own.token.expose() => Found::Own,
+            Some(other) if other.token.expose() == token => Found::Own,
+            Some(other) if is_damaged(other.token.expose()) => Found::Nothing,
             Some(other) => Found::Other(other),
             None if expiry.is_some_and(|expiry| expiry > now) => Found::Foreign,
             None => Found::Nothing,
@@ -106,6 +113,8 @@ mod tests {
             (&jwt("a", -1, 1), "d", "nothing"),
             (&jwt("b", 600, 1), "e", "foreign"),
             (&jwt("b", -1, 1), "e", "nothing"),
+            (&own[..own.len() - 1], "d", "nothing"),
+            (&format!("{own}{own}"), "d", "nothing"),
             ("", "d", "nothing"),
             ("a key", "d", "nothing"),
         ] {

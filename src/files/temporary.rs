@@ -29,6 +29,26 @@ impl TemporaryDirectory {
 impl Drop for TemporaryDirectory {
     fn drop(&mut self) {
         // Unlike `remove_dir_all`, this works even when too many files are open.
-        let _ = std::fs::remove_dir(&self.0).or_else(|_| std::fs::remove_dir_all(&self.0));
+        let removed = std::fs::remove_dir(&self.0).or_else(|_| std::fs::remove_dir_all(&self.0));
+        #[cfg(unix)]
+        let _ = removed.or_else(|_| {
+            open_up(&self.0);
+            std::fs::remove_dir_all(&self.0)
+        });
+        #[cfg(windows)]
+        let _ = removed;
+    }
+}
+
+/// Lets this user remove the files in a directory and in those below it, as far as possible.
+#[cfg(unix)]
+fn open_up(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let _ = std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o700));
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            open_up(&entry.path());
+        }
     }
 }

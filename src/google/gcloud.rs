@@ -8,6 +8,9 @@ use crate::shell::quoted;
 /// Without this option, gcloud prompts for a condition if the policy has conditional bindings.
 pub const UNCONDITIONAL: &str = "--condition=None";
 
+/// How the address of a service account ends that a user has created.
+const OF_USERS: &str = ".iam.gserviceaccount.com";
+
 /// The command that grants `member` the role `roles/iam.ROLE` on a service account.
 pub fn grant_role(account: &str, role: &str, member: &str) -> String {
     let member = format!("--member={member}");
@@ -30,7 +33,7 @@ pub fn grant_project_role(project: &str, role: &str, member: &str) -> String {
 /// The command that creates a service account; `None` for one that Google creates, such as the
 /// default account of Compute Engine.
 pub fn create(account: &str) -> Option<String> {
-    let (name, _) = account.split_once('@')?;
+    let (name, _) = account.strip_suffix(OF_USERS)?.split_once('@')?;
     let project = project(account)?;
     Some(format!(
         "gcloud iam service-accounts create {} --project={}",
@@ -55,11 +58,14 @@ fn in_project(account: &str) -> String {
 }
 
 /// The project of a service account, from its email address: `PROJECT` in
-/// `NAME@PROJECT.iam.gserviceaccount.com`, or `DOMAIN:PROJECT` in a project of a domain,
-/// `NAME@PROJECT.DOMAIN.iam.gserviceaccount.com`.
+/// `NAME@PROJECT.iam.gserviceaccount.com` and `PROJECT@appspot.gserviceaccount.com`, or `DOMAIN:PROJECT`
+/// in a project of a domain, `NAME@PROJECT.DOMAIN.iam.gserviceaccount.com`.
 pub fn project(account: &str) -> Option<String> {
-    let (_, host) = account.split_once('@')?;
-    let project = host.strip_suffix(".iam.gserviceaccount.com")?;
+    let (name, host) = account.split_once('@')?;
+    let project = match host {
+        "appspot.gserviceaccount.com" => name,
+        host => host.strip_suffix(OF_USERS)?,
+    };
     Some(match project.split_once('.') {
         Some((project, domain)) => format!("{domain}:{project}"),
         None => project.to_owned(),
@@ -75,11 +81,13 @@ mod tests {
         for (account, expected) in [
             ("app@my-project.iam.gserviceaccount.com", Some("my-project")),
             ("app@my-project.example.com.iam.gserviceaccount.com", Some("example.com:my-project")),
+            ("my-project@appspot.gserviceaccount.com", Some("my-project")),
             ("1-compute@developer.gserviceaccount.com", None),
             ("123456789012345678901", None),
         ] {
             assert_eq!(project(account).as_deref(), expected, "{account}");
-            assert_eq!(create(account).is_some(), expected.is_some(), "{account}");
+            let is_created = expected.is_some() && account.contains(".iam.");
+            assert_eq!(create(account).is_some(), is_created, "{account}");
         }
     }
 }

@@ -294,6 +294,8 @@ pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &T
             | AlertDescription::BadCertificate
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::UnsupportedCertificate
             | AlertDescription::UnknownCA
             | AlertDescription::AccessDenied,
         ) => Error::new(Kind::Denied, format!("{host} requires a valid client certificate"))

@@ -25,6 +25,7 @@ pub use self::obstacle::MORE_PROCESSES;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -248,8 +249,8 @@ impl Program {
     }
 }
 
-/// The failure if the name of a program in `place` is a whole command line and not a path with a space. It
-/// is not shown, because it may contain a secret.
+/// The failure if the name of a program in `place` is a whole command line and not a path with a space. Only
+/// its first word is shown, because the others may contain a secret.
 pub fn whole_command_line(name: &OsStr, place: &str, kind: Kind, env: &Env) -> Option<Error> {
     let text = name.to_string_lossy();
     let (first, _) = text.split_once(char::is_whitespace)?;
@@ -260,7 +261,8 @@ pub fn whole_command_line(name: &OsStr, place: &str, kind: Kind, env: &Env) -> O
     let fix = "write the program and each argument as a separate word, or use sh -c to run a command \
                line with a shell";
     is_line.then(|| {
-        Error::new(kind, format!("cannot run {place}"))
+        let first = show::path(Path::new(first));
+        Error::new(kind, format!("cannot run {place}, which begins with {first}"))
             .cause("its name contains a space, as a whole command line does")
             .fix(fix)
     })

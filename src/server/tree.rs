@@ -57,7 +57,10 @@ pub(super) fn find(identity: &Identity, path: &str, recursive: bool, alt: Option
         (true, true) => Found::Body(JSON, camel(node).to_string()),
         (true, false) => Found::Body(JSON, json!(names(node)).to_string()),
         (false, true) => Found::Body(TEXT, text(node, "")),
-        (false, false) => Found::Body(TEXT, names(node).join("\n") + "\n"),
+        (false, false) => {
+            let names = names(node);
+            Found::Body(TEXT, names.iter().map(|name| format!("{name}\n")).collect())
+        }
     }
 }
 

@@ -171,11 +171,11 @@ def test_after_a_kill_no_server_stays(commands, tmp_path):
 
 
 def test_runs_one_after_another_leave_the_cache_alone(commands, sts):
-    """Twenty runs cause one exchange, and leave the same files in the home directory as one run."""
+    """A hundred runs cause one exchange, and leave the same files in the home directory as one run."""
     home = commands.program.home
     first = printed(commands, python("access"))["access_token"]
     before = sorted(str(path) for path in home.rglob("*"))
-    for _ in range(20):
+    for _ in range(100):
         printed(commands, ["true"])
     assert printed(commands, python("access"))["access_token"] == first and len(sts.exchanges) == 1
     assert sorted(str(path) for path in home.rglob("*")) == before

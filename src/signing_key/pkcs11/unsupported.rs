@@ -23,16 +23,17 @@ impl TokenKey {
         _: bool,
         _: &Context,
     ) -> Result<TokenKey, Error> {
+        // A certificate configuration is named by its path.
+        let file = match option.starts_with("--") {
+            true => format!("set {option} to a file"),
+            false => format!("set key_path in {option} to a file"),
+        };
         let (what, fix) = match cfg!(windows) {
-            true => (
-                "wif-token for Windows cannot use keys in PKCS#11 tokens",
-                format!("set {option} to a file"),
-            ),
+            true => ("wif-token for Windows cannot use keys in PKCS#11 tokens", file),
             false => (
                 "this statically linked wif-token cannot load a PKCS#11 module",
                 format!(
-                    "install the dynamically linked wif-token (the deb or rpm package), or set \
-                     {option} to a file"
+                    "install the dynamically linked wif-token (the deb or rpm package), or {file}"
                 ),
             ),
         };
