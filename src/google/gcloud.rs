@@ -54,8 +54,8 @@ fn in_project(account: &str) -> String {
     project(account).map_or_else(String::new, |project| format!(" --project={}", quoted(&project)))
 }
 
-/// The project of a service account, from its email address: `PROJECT` in
-/// `NAME@PROJECT.iam.gserviceaccount.com`, or `DOMAIN:PROJECT` in a project of a domain,
+/// The project of a service account, from its email address: `PROJECT` for
+/// `NAME@PROJECT.iam.gserviceaccount.com`, and `DOMAIN:PROJECT` for a domain-scoped project,
 /// `NAME@PROJECT.DOMAIN.iam.gserviceaccount.com`.
 pub fn project(account: &str) -> Option<String> {
     let (_, host) = account.split_once('@')?;

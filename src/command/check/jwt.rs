@@ -87,7 +87,8 @@ fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
             let name = of_token.map(|provider| provider.name());
             format!("set audience to {}", name.as_deref().unwrap_or(FULL_NAME))
         }
-        // Allowing it would accept the tokens of everyone who may use the other provider.
+        // Allowing the name of another provider would accept the tokens of everyone who may use
+        // that provider.
         _ if let Some(other) = another_provider(first, config) => {
             format!("get a token for the audience https:{bare}, because this one is for {other}")
         }

@@ -1,4 +1,4 @@
-//! The metadata server: the attached service account and its access token.
+//! Checks the metadata server: the attached service account and its access token.
 
 use super::report::Report;
 use super::{Check, OFFLINE, google};
