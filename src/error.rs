@@ -108,8 +108,10 @@ impl Error {
 
     /// Creates the failure for a bug in this program. `what` is as in [`Error::new`].
     pub fn bug(what: impl Into<String>) -> Error {
-        Error::new(Kind::Internal, what)
-            .fix("report this message with the command line and the version")
+        Error::new(Kind::Internal, what).fix(
+            "report this bug: include this message, the command line without secrets, and the \
+             output of wif-token --version",
+        )
     }
 
     /// Creates the failure of a request that was not sent because of `--offline`.

@@ -84,7 +84,7 @@ fn broken_pem(text: &str) -> Option<(&'static str, &'static str)> {
     Some(match text {
         // "-----BEGIN " in base64
         _ if text.starts_with("LS0tLS1CRUdJTi") => (
-            "it is base64-encoded once more",
+            "the whole PEM text is base64-encoded",
             "run (umask 077; base64 -d FILE >FILE.new), and set OPTION to the new file",
         ),
         _ if !text.contains("-----BEGIN ") => return None,
@@ -193,7 +193,7 @@ mod tests {
             ("ssh-rsa AAAA", "it is a public key"),
             ("-----BEGIN CERTIFICATE-----", "it is only a certificate"),
             ("-----BEGIN DSA PRIVATE KEY-----", "it is a DSA key"),
-            ("LS0tLS1CRUdJTiBQUklW", "it is base64-encoded once more"),
+            ("LS0tLS1CRUdJTiBQUklW", "the whole PEM text is base64-encoded"),
             (
                 "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----",
                 "it has \\n as two characters in place of line breaks",

@@ -18,7 +18,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
 /// The error if the operating system returns no random numbers.
 pub fn no_random_numbers() -> Error {
     Error::new(Kind::Internal, "the operating system returned no random numbers")
-        .fix("allow this process to read random numbers, on Linux with the system call getrandom")
+        .fix("allow this process to get random numbers, on Linux with the system call getrandom")
 }
 
 /// Returns 128 random bits in hexadecimal.

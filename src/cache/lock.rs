@@ -87,7 +87,7 @@ impl Lock {
         file.rewind()?;
         let old = files::read_limited(file, LIMIT)?;
         if !old.is_some_and(|old| is_blank(&old) || is_record(&old)) {
-            return Err(std::io::Error::other("the lock file contains data of another program"));
+            return Err(std::io::Error::other("the lock file contains data from another program"));
         }
         file.set_len(0)?;
         file.rewind()?;

@@ -55,7 +55,7 @@ const PEM: &[u8] = b"-----BEGIN ";
 
 /// The fix if the operating system refuses to open one more file or socket.
 pub const MORE_FILES: &str = if cfg!(windows) {
-    "close other programs on this host"
+    "close programs that hold many open handles, or restart this host"
 } else {
     "raise the limit on open files (ulimit -n)"
 };

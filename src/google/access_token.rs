@@ -61,7 +61,8 @@ impl AccessToken {
         (server, option): (&Url, &str),
     ) -> Result<AccessToken, Error> {
         if !token::is_bearer(text) {
-            let what = format!("the access token from {server} is not a valid bearer token");
+            let problem = if text.is_empty() { "empty" } else { "not a valid bearer token" };
+            let what = format!("the access token from {server} is {problem}");
             return Err(Error::new(Kind::Protocol, what).fix(format!("check {option}")));
         }
         let lifetime = lifetime.unwrap_or(UNKNOWN_LIFETIME);

@@ -129,7 +129,7 @@ fn check_chain(
     let error = match x509::check_chain(leaf, &chain, now) {
         _ if x509::is_issued_by(leaf, leaf) => broken(
             "the certificate is self-signed".to_owned(),
-            "use a certificate of an authority that is in the trust store of the pool provider",
+            "use a certificate from an authority in the trust store of the pool provider",
         ),
         // The check of the certificate itself has reported this.
         Err(_) if report.has_error(LINK) => return,

@@ -115,7 +115,7 @@ fn options(
     }
     timeout(line, config, report);
     if report.findings.len() == before {
-        report.ok(LINK, format!("the source {}", line.info.name));
+        report.ok(LINK, format!("the options of the source {:?} are valid", line.info.name));
     }
     conflict.is_none()
 }

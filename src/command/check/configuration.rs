@@ -161,9 +161,10 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
         (_, true) => {
             report.warning(
                 link,
-                format!("Python, gcloud and Ruby cannot use {urn} without environment_id"),
-                "for these clients, set subject_token_type to urn:ietf:params:oauth:token-type:jwt, use an \
-                 OIDC pool provider, and remove --mode=caller-identity if the source is aws",
+                format!("Python, gcloud and Ruby do not support {urn} without environment_id"),
+                "for these clients, use an OIDC pool provider, set subject_token_type to \
+                 urn:ietf:params:oauth:token-type:jwt, and remove --mode=caller-identity if the \
+                 source is aws",
             );
         }
     }

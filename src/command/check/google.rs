@@ -99,7 +99,7 @@ fn impersonate<'r>(
     match access_token(account) {
         Ok(token) => {
             report.settle_account(email);
-            (Some(token), report.ok(link, format!("got an access token of {email}")))
+            (Some(token), report.ok(link, format!("got an access token for {email}")))
         }
         Err(refusal) => {
             let fix = missing_role(account, &refusal);

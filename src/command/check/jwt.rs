@@ -31,7 +31,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     };
     if claims.get("iss").is_some_and(|iss| iss == OF_SECRET) {
         let message =
-            "the token is that of a Secret of a Kubernetes service account, which has no expiry";
+            "the token comes from a Secret of a Kubernetes service account, so it does not expire";
         let fix = "mount a projected serviceAccountToken volume with the audience of the pool provider, or \
                    use wif-token kubernetes";
         report.broken(LINK, Kind::Configuration, message, fix);

@@ -166,7 +166,7 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
             remove(path),
         )),
         Err(_) if text.is_empty() => Err(Trouble::new(
-            format!("{shown} contains only whitespace or zero bytes, so {stopped}"),
+            format!("{shown} contains only whitespace or NUL characters, so {stopped}"),
             remove(path),
         )),
         Err(_) if text.starts_with('\u{feff}') => Err(Trouble::new(

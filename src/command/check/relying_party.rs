@@ -215,7 +215,12 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
         );
         report.warning(link, message, fix);
     } else {
-        report.ok(link, format!("{shown}, which {name} compares with {setting}"));
+        report.ok(
+            link,
+            format!(
+                "the aud of the token is {shown}; {name} accepts it only if it matches {setting}"
+            ),
+        );
     }
 }
 

@@ -27,7 +27,7 @@ use crate::x509;
 options! {
     /// Options of `config certificate`.
     struct CertificateOptions {
-        /// certificate of the workload in PEM format, which its chain can follow
+        /// certificate of the workload in PEM format, optionally followed by its chain
         cert_path: PathBuf = "--cert-path=PEM",
         /// private key of the certificate: file with PEM, or pkcs11: URI of a key in a token, which
         /// only wif-token accepts

@@ -128,9 +128,12 @@ impl ExecutableCommand {
                 Kind::Usage,
                 "Google clients would split the command in different ways",
             )
-            .cause("an option has spaces, quotes, backslashes or shell metacharacters")
+            .cause(
+                "an argument contains a space, a quotation mark, a backslash or a shell \
+                 metacharacter",
+            )
             .fix(
-                "change this option, or run wif-token config without --for-os on a host with \
+                "change this argument, or run wif-token config without --for-os on a host with \
                   that operating system",
             ));
         }

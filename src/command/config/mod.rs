@@ -173,8 +173,14 @@ fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<Strin
         (None, Some(out)) => command.with_args_file(&out.with_extension("args")),
         (None, None) => {
             Err(Error::new(Kind::Usage, "Google clients would split the command in different ways")
-                .cause("an option has spaces, quotes, backslashes or shell metacharacters")
-                .fix("add --out=FILE, which also writes the arguments to an arguments file in that directory"))
+                .cause(
+                    "an argument contains a space, a quotation mark, a backslash or a shell \
+                     metacharacter",
+                )
+                .fix(
+                    "add --out=FILE, which also writes the arguments to an arguments file in that \
+                     directory",
+                ))
         }
     }
 }

@@ -233,7 +233,7 @@ impl Keeper<'_> {
                 return Some(self.renewed());
             }
             Found::Foreign => self.event(&format!(
-                "{shown} contains a token of another run; give each run its own --output-file"
+                "{shown} contains a token from another run; give each run its own --output-file"
             )),
             Found::Nothing if held.valid().is_zero() => {}
             Found::Nothing => self.write_again(unwritten.as_deref()),
