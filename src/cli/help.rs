@@ -12,7 +12,7 @@ use crate::options::{COMMON, OF_SOURCES, OptionInfo};
 use crate::source::{SOURCES, SourceInfo};
 use crate::terminal;
 
-/// The longest line, in characters.
+/// The maximum length of a line, in characters.
 pub(super) const WIDTH: usize = 80;
 
 /// The column at which the descriptions of sources, commands and exit statuses begin.

@@ -24,10 +24,10 @@ pub struct PoolProvider {
 const FORM: &str = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/\
                     providers/PROVIDER";
 
-/// The longest audience that a pool provider can allow, in characters.
+/// The maximum length of an audience that a pool provider can allow, in characters.
 pub const LONGEST_AUDIENCE: usize = 256;
 
-/// The longest `google.subject`, in bytes.
+/// The maximum length of `google.subject`, in bytes.
 pub const LONGEST_SUBJECT: usize = 127;
 
 impl PoolProvider {

@@ -26,7 +26,7 @@ use crate::stdio;
 use crate::token::TokenType;
 use crate::world::Deadline;
 
-/// How long the watchdog waits until its output is read.
+/// How long the watchdog waits for its output to be read.
 const PRINTING: Duration = Duration::from_millis(50);
 
 /// How a failure is reported.

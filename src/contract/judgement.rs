@@ -13,7 +13,7 @@ use crate::token::TokenType;
 /// What is wrong with a document, and which clients fail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it is, and what clients do.
+    /// What is wrong, and how clients react.
     pub what: String,
     /// What the program must print instead.
     pub fix: String,

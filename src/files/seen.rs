@@ -43,7 +43,7 @@ fn may_be_content(path: &Path) -> bool {
     show::looks_like(&path.to_string_lossy()).is_some()
 }
 
-/// Notes a file that was read earlier, in this state.
+/// Notes a file that was read earlier, and its state at that time.
 pub fn note_in_state(path: &str, state: &str) {
     SEEN.with_borrow_mut(|seen| {
         seen.entry(path.into()).or_insert_with(|| state.to_owned());

@@ -42,8 +42,8 @@ pub struct AccessToken {
     pub expiry: i64,
     /// When it was fetched, in seconds since 1970.
     pub issued: i64,
-    /// The name of its owner in an IAM policy, for messages, if it is used to impersonate a service
-    /// account.
+    /// The name of the owner of the token in an IAM policy, for messages, if the token is used to
+    /// impersonate a service account.
     pub member: Option<String>,
 }
 

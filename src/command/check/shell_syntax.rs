@@ -19,7 +19,7 @@ const BUILT_IN: [&str; 8] = [".", "cd", "exec", "eval", "export", "set", "source
 /// Whether a command can be run to get a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It can be run.
+    /// The command can be run.
     Usable,
     /// Its first word is not a program.
     NoProgram,
