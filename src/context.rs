@@ -14,19 +14,20 @@ use crate::http::{Agent, Request, Response, Settings, TOLERATED_SKEW, Url, wrong
 use crate::secret::Secret;
 use crate::world::World;
 
-/// The world of a run, the agent that sends its requests, and the ID tokens of Google credentials.
+/// The world of a run, the agent that sends its requests, and how to get ID tokens of Google
+/// credentials.
 #[derive(Debug)]
 pub struct Context {
     agent: Agent,
-    /// The ID tokens of Google credentials.
+    /// How to get ID tokens of Google credentials.
     pub id_tokens: IdTokens,
 }
 
-/// How to get the ID tokens of a credential file, or of the metadata server if there is no file. The client
-/// implements this. The errors are those of the credentials.
+/// How to get ID tokens with a credential file, or from the metadata server if there is no file.
+/// The client implements both functions. Their errors are those of the credentials.
 #[derive(Debug, Clone, Copy)]
 pub struct IdTokens {
-    /// Gets an ID token for this audience.
+    /// Gets an ID token. The arguments are the credential file, the audience and the context.
     pub get: fn(Option<&Path>, &str, &Context) -> Result<Secret, Error>,
     /// Identifies the principal of the tokens.
     pub identity: fn(Option<&Path>, &Context) -> Result<String, Error>,
@@ -42,12 +43,12 @@ impl Deref for Context {
 }
 
 impl Context {
-    /// A context for this world. No connection is opened yet.
+    /// Creates a context for this world. Opens no connection.
     pub fn new(world: World, settings: Settings, id_tokens: IdTokens) -> Context {
         Context { agent: Agent::new(world, settings), id_tokens }
     }
 
-    /// A copy of this context with this change applied. It has separate connections.
+    /// Copies this context, with separate connections, and applies `change` to the copy.
     pub fn narrowed(&self, change: impl FnOnce(&mut World, &mut Settings)) -> Context {
         let (mut world, mut settings) = (self.agent.world().clone(), self.agent.settings().clone());
         change(&mut world, &mut settings);
@@ -73,7 +74,7 @@ impl Context {
     /// Checks that the proxy for a URL is valid.
     ///
     /// # Errors
-    /// `CONFIGURATION` if it is not.
+    /// `CONFIGURATION` if the proxy is not valid.
     pub fn require_valid_proxy(&self, url: &Url) -> Result<(), Error> {
         self.agent.require_valid_proxy(url)
     }
@@ -88,7 +89,8 @@ impl Context {
         self.agent.route(url)
     }
 
-    /// The seconds by which this host's clock is ahead of the latest server that sent its time.
+    /// The number of seconds by which this host's clock is ahead of the last server that sent its
+    /// time.
     pub fn skew(&self) -> Option<i64> {
         self.clocks().last().map(|(_, skew)| *skew)
     }
@@ -103,13 +105,15 @@ impl Context {
         self.wrong_clock_by(TOLERATED_SKEW)
     }
 
-    /// The same, for a server that tolerates a difference of so many seconds.
+    /// Like [`Context::wrong_clock`], for a server that tolerates a difference of `tolerated`
+    /// seconds.
     pub fn wrong_clock_by(&self, tolerated: i64) -> Option<String> {
         self.skew().filter(|skew| skew.abs() > tolerated).map(wrong_clock)
     }
 
-    /// The same failure as it is reported: without the secrets that were sent, and with the clock as the
-    /// thing to fix, if a server has shown that the failure would not happen with a correct clock.
+    /// Prepares a failure for the report: removes the secrets that were sent, and makes the
+    /// correction of the clock the fix, if a server has shown that the failure would not happen
+    /// with a correct clock.
     pub fn explained(&self, error: Error) -> Error {
         let error = error.hiding(&self.agent.sent());
         let (limit, skew) = (error.limit(), self.skew());

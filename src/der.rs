@@ -1,7 +1,8 @@
-//! DER, in which keys, certificates and signatures are written: elements of a tag, a length and a
-//! content, which may be elements too.
+//! DER, the encoding of keys, certificates and signatures. An element has a tag, a length and a
+//! content, which may consist of further elements.
 //!
-//! TLS, ring and webpki read most of it. Here is the rest.
+//! The TLS library, ring and webpki read most of the DER that this program uses. This module reads
+//! and writes the rest.
 //! <https://www.itu.int/rec/T-REC-X.690>
 
 use zeroize::Zeroizing;
@@ -15,10 +16,10 @@ pub const SEQUENCE: u8 = 0x30;
 
 /// The element that names the curve P-256. <https://www.rfc-editor.org/rfc/rfc5480>
 pub const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-/// The element that names the curve P-384, as [`P256`].
+/// The element that names the curve P-384. See [`P256`].
 pub const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 
-/// The tag and the content of the first element, and what follows it.
+/// Reads the first element. Returns its tag, its content, and the bytes that follow it.
 pub fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (tag, rest) = der.split_first()?;
     let (first, rest) = rest.split_first()?;
@@ -34,18 +35,19 @@ pub fn element(der: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((*tag, content, rest))
 }
 
-/// An element, whose content may be secret.
+/// Encodes an element. The result is erased when it is dropped, because the content may be secret.
 pub fn encoded(tag: u8, content: &[u8]) -> Zeroizing<Vec<u8>> {
     let zeros = (content.len() | 1).leading_zeros() as usize / 8;
     let length = content.len().to_be_bytes();
     let length = length.get(zeros..).unwrap_or_default();
     let form = [0x80 | length.len() as u8];
-    // The shortest form is required.
+    // DER requires the shortest form of the length.
     let form: &[u8] = if content.len() < 0x80 { &[] } else { &form };
     Zeroizing::new([&[tag][..], form, length, content].concat())
 }
 
-/// A positive number: without leading zeros, unless the top bit is set.
+/// Encodes a non-negative number: without leading zeros, except for one if the top bit would be
+/// set.
 pub fn number(digits: &[u8]) -> Zeroizing<Vec<u8>> {
     let zeros = digits.iter().take_while(|digit| **digit == 0).count();
     let digits = digits.get(zeros..).unwrap_or_default();
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read() {
+    fn encoded_elements_are_read() {
         for (size, head) in [
             (0, &[0x30, 0][..]),
             (0x7f, &[0x30, 0x7f]),

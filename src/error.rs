@@ -71,7 +71,8 @@ impl Kind {
     }
 }
 
-/// A failure. Displayed as `what: cause; fix` on one line. In a box, it makes results small.
+/// A failure, displayed as `what: cause; fix` on one line. It is boxed so that a `Result` stays
+/// small.
 #[derive(Debug, Clone)]
 pub struct Error(Box<Failure>);
 
@@ -89,7 +90,8 @@ struct Failure {
 }
 
 impl Error {
-    /// A failure of this kind. `what` states what happened, in lower case and without a full stop.
+    /// Creates a failure of this kind. `what` states what happened, in lower case and without a
+    /// full stop.
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
         Error(Box::new(Failure {
             kind,
@@ -104,13 +106,15 @@ impl Error {
         }))
     }
 
-    /// A failure that is a bug of this program. `what` is as in [`Error::new`].
+    /// Creates the failure for a bug in this program. `what` is as in [`Error::new`].
     pub fn bug(what: impl Into<String>) -> Error {
-        Error::new(Kind::Internal, what)
-            .fix("report this message with the command line and the version")
+        Error::new(Kind::Internal, what).fix(
+            "report this bug: include this message, the command line without secrets, and the \
+             output of wif-token --version",
+        )
     }
 
-    /// The failure of a request that was not sent because of `--offline`.
+    /// Creates the failure of a request that was not sent because of `--offline`.
     pub fn offline() -> Error {
         let mut error = Error::new(Kind::Configuration, OFFLINE);
         error.0.offline = true;
@@ -122,30 +126,31 @@ impl Error {
         self.0.offline
     }
 
-    /// The same failure, of a request whose response got lost or that a proxy refused.
+    /// Marks the failure as that of a request whose response was lost, or that a proxy refused.
     pub fn lost(mut self) -> Error {
         self.0.lost = true;
         self
     }
 
-    /// Whether the failure says nothing about other requests to the server.
+    /// Whether the failure says nothing about other requests, because the response was lost or a
+    /// proxy refused the request.
     pub fn is_lost(&self) -> bool {
         self.0.lost
     }
 
-    /// The same failure, with its cause in the settings of this host, such as its proxy.
+    /// Marks the cause of the failure as a setting of this host, such as its proxy.
     pub fn local(mut self) -> Error {
         self.0.local = true;
         self
     }
 
-    /// Whether the cause is in the settings of this host. Then the server was not reached, and its
-    /// URL need not be changed.
+    /// Whether the cause is a setting of this host, so that the server was not reached and its URL
+    /// need not be changed.
     pub fn is_local(&self) -> bool {
         self.0.local
     }
 
-    /// The same failure, of writing a token that the server has issued.
+    /// Marks the failure as that of writing a token that the server has issued.
     pub fn unwritten(mut self) -> Error {
         self.0.unwritten = true;
         self
@@ -156,8 +161,8 @@ impl Error {
         self.0.unwritten
     }
 
-    /// The same failure, which happens only before or only after this time, in seconds since 1970,
-    /// because something expires or becomes valid then.
+    /// Marks the failure as dependent on time: it happens only before, or only after, `limit` (in
+    /// seconds since 1970), when something expires or becomes valid.
     pub fn depending_on(mut self, limit: i64) -> Error {
         self.0.limit = Some(limit);
         self
@@ -180,9 +185,9 @@ impl Error {
         self
     }
 
-    /// The same failure without these secrets in its cause and its fix, which a server may have chosen. A failure
-    /// without a cause contains only words of this program, and is not searched: at the deadline, there is no
-    /// time for a search.
+    /// Removes these secrets from the cause and the fix, which may contain text from a server. A
+    /// failure without a cause contains only words of this program, and is not searched: at the
+    /// deadline, there is no time for a search.
     pub fn hiding(mut self, secrets: &[Secret]) -> Error {
         let Failure { cause, fix, .. } = &mut *self.0;
         if cause.is_none() {
@@ -196,13 +201,13 @@ impl Error {
         self
     }
 
-    /// The same failure with another kind.
+    /// Replaces the kind.
     pub fn of_kind(mut self, kind: Kind) -> Error {
         self.0.kind = kind;
         self
     }
 
-    /// The same failure of something inside `place`.
+    /// Prefixes what happened with `place`, where it happened.
     pub fn inside(mut self, place: &str) -> Error {
         self.0.what.insert_str(0, &format!("{place}: "));
         self
@@ -243,17 +248,18 @@ pub fn is_of_clock(limit: i64, now: i64, skew: i64) -> bool {
     (limit <= now) != (limit <= now.saturating_sub(skew))
 }
 
-/// Text for one line of a log or a terminal: control characters, and characters that change the
-/// direction of text, become spaces.
+/// Makes a text fit on one line of a log or a terminal: control characters, and characters that
+/// change the direction of text, become spaces.
 pub fn one_line(text: &str) -> String {
     let reorders = |c| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars().map(|c| if c.is_control() || reorders(c) { ' ' } else { c }).collect()
 }
 
-/// A shorter secret may be a word of the message itself, such as `root`.
+/// The length of the shortest secret that is removed, in bytes. A shorter one may be a word of the
+/// message itself, such as `root`.
 const SHORTEST: usize = 6;
 
-/// The text of a server for use in a message: one line of at most 300 characters, without a full
+/// Prepares a text from a server for a message: one line of at most 300 characters, without a full
 /// stop at the end. The `secrets` of the request, and words that look like a token, are replaced,
 /// because a server may repeat them.
 pub fn redacted(text: &str, secrets: &[&str]) -> String {
@@ -308,13 +314,13 @@ mod tests {
     }
 
     #[test]
-    fn redacted_text_contains_no_secrets_and_tokens() {
+    fn redacted_text_contains_no_secrets_or_tokens() {
         let words = redacted("bad secret hunter22\nin eyJhbGciOi.x.y now", &["hunter22"]);
         assert_eq!(words, "bad secret [secret] in [token] now");
     }
 
     #[test]
-    fn a_failure_without_secrets_keeps_its_own_words() {
+    fn secrets_are_removed_from_a_failure_and_its_own_words_are_not() {
         let error =
             Error::new(Kind::Protocol, "no token").cause("a member hunter2").fix("ask root");
         let error = error.hiding(&["hunter2", "root"].map(Secret::new));

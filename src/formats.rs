@@ -1,6 +1,7 @@
 //! Which format a file has instead of the expected one, and the command that converts it.
 
-/// Whether bytes are UTF-16 text with a byte order mark, as PowerShell and editors on Windows write.
+/// Whether bytes are UTF-16 text with a byte order mark, as PowerShell and editors on Windows write
+/// it.
 pub fn is_utf16(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff")
 }
@@ -45,7 +46,7 @@ pub fn other_key(text: &str) -> Option<(&'static str, &'static str)> {
             "decrypt it with openssl pkey -in FILE -out FILE.new, set the mode of the new file to \
              0600, and set OPTION to the new file",
         ),
-        // The key type ssh-ed25519, where it is in a key that is not encrypted.
+        // The key type ssh-ed25519 in base64, as it is encoded in a key that is not encrypted.
         _ if text.contains("AAAAMwAAAAtzc2gtZW") => (
             "it is an Ed25519 key",
             "set OPTION to a file with an RSA key of 2048 to 4096 bits or a P-256 key",
@@ -83,7 +84,7 @@ fn broken_pem(text: &str) -> Option<(&'static str, &'static str)> {
     Some(match text {
         // "-----BEGIN " in base64
         _ if text.starts_with("LS0tLS1CRUdJTi") => (
-            "it is base64-encoded once more",
+            "the whole PEM text is base64-encoded",
             "run (umask 077; base64 -d FILE >FILE.new), and set OPTION to the new file",
         ),
         _ if !text.contains("-----BEGIN ") => return None,
@@ -98,7 +99,7 @@ fn broken_pem(text: &str) -> Option<(&'static str, &'static str)> {
         _ if text.lines().count() == 1 => {
             ("its line breaks are missing", "copy the text to FILE again, with its line breaks")
         }
-        // Leading spaces of the first line are cut off above.
+        // The leading spaces of the first line were trimmed above.
         _ if text
             .lines()
             .any(|line| line.trim().starts_with("-----") && line.starts_with([' ', '\t'])) =>
@@ -132,8 +133,9 @@ pub fn other_certificate(text: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// A fix with the quoted path of a file in place of `FILE`, and an option in place of `OPTION`. The
-/// name of a variable, such as `AWS_CONFIG_FILE`, may contain the former, and a path the latter.
+/// Replaces `FILE` in a fix with `file`, a quoted path, and `OPTION` with `option`. These values
+/// are not searched for placeholders: a variable such as `AWS_CONFIG_FILE` contains `FILE`, and a
+/// path may contain `OPTION`.
 pub fn filled(fix: &str, file: &str, option: &str) -> String {
     let parts: Vec<String> = fix.split("OPTION").map(|part| part.replace("FILE", file)).collect();
     parts.join(option)
@@ -144,13 +146,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_in_values_stay() {
+    fn placeholders_in_values_are_not_replaced() {
         let filled = filled("save FILE, and check OPTION", "/OPTIONS/a", "AWS_CONFIG_FILE");
         assert_eq!(filled, "save /OPTIONS/a, and check AWS_CONFIG_FILE");
     }
 
     #[test]
-    fn other_files_are_told_apart() {
+    fn files_that_are_not_utf8_text_are_described() {
         for (bytes, what) in [
             (&b"\x30\x82\x04\xbd\x02\x01\x00"[..], "is a key in DER"),
             (b"\x30\x81\x87\x02\x01\x00", "is a key in DER"),
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn other_certificates_are_described() {
+    fn unsupported_certificates_are_described() {
         for (text, words) in [
             ("-----BEGIN PKCS7-----", "it is a PKCS #7 file"),
             ("-----BEGIN CERTIFICATE REQUEST-----", "it is a certificate request"),
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn other_keys_are_described() {
+    fn unsupported_keys_are_described() {
         for (text, words) in [
             ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "it is encrypted"),
             ("-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED", "it is encrypted"),
@@ -191,7 +193,7 @@ mod tests {
             ("ssh-rsa AAAA", "it is a public key"),
             ("-----BEGIN CERTIFICATE-----", "it is only a certificate"),
             ("-----BEGIN DSA PRIVATE KEY-----", "it is a DSA key"),
-            ("LS0tLS1CRUdJTiBQUklW", "it is base64-encoded once more"),
+            ("LS0tLS1CRUdJTiBQUklW", "the whole PEM text is base64-encoded"),
             (
                 "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----",
                 "it has \\n as two characters in place of line breaks",

@@ -14,7 +14,7 @@ use crate::files::ownership::{self, Refusal};
 use crate::show;
 use crate::world::World;
 
-/// The pause between two attempts.
+/// The pause between two attempts to take the lock.
 const POLL: Duration = Duration::from_millis(10);
 
 /// A lock that is held until it is dropped.
@@ -22,7 +22,7 @@ const POLL: Duration = Duration::from_millis(10);
 pub struct Lock {
     /// The lock file. The holder of the lock may write to it.
     pub file: Arc<File>,
-    /// Whether another run held the lock before.
+    /// Whether this run waited because another run held the lock.
     pub waited: bool,
 }
 
@@ -46,11 +46,11 @@ pub fn release_all() {
 }
 
 /// Waits for the lock next to `path` until less than `reserve` remains before the deadline. If
-/// there can be no lock, for example on a file system without locks, this is logged and the run
+/// locking is not possible, for example on a file system without locks, this is logged and the run
 /// continues without a lock.
 ///
 /// # Errors
-/// `UNREACHABLE` if another run holds the lock all that time.
+/// `UNREACHABLE` if another run still holds the lock then.
 pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lock>, Error> {
     let path = &path_beside(path);
     let none = |error: Refusal| {
@@ -66,7 +66,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
         match fs2::FileExt::try_lock_exclusive(&*file) {
             Ok(()) => {
                 register(&file);
-                // Shows that the lock is in use, and not left over.
+                // Shows that the lock file is in use, and not left over.
                 let _ = file.set_modified(world.clock.time());
                 return Ok(Some(Lock { file, waited }));
             }
@@ -86,7 +86,7 @@ pub fn beside(path: &Path, reserve: Duration, world: &World) -> Result<Option<Lo
     }
 }
 
-/// The path of the lock next to a file.
+/// The path of the lock file next to a file.
 pub fn path_beside(path: &Path) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(".lock");

@@ -5,7 +5,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::error::{Error, Kind};
 use crate::hex;
 
-/// Random bytes.
+/// Returns random bytes.
 ///
 /// # Errors
 /// `INTERNAL` if the operating system returns none.
@@ -18,10 +18,10 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], Error> {
 /// The error if the operating system returns no random numbers.
 pub fn no_random_numbers() -> Error {
     Error::new(Kind::Internal, "the operating system returned no random numbers")
-        .fix("allow this process to read random numbers, on Linux with the system call getrandom")
+        .fix("allow this process to get random numbers, on Linux with the system call getrandom")
 }
 
-/// 128 random bits in hexadecimal.
+/// Returns 128 random bits in hexadecimal.
 ///
 /// # Errors
 /// The errors of [`bytes`].
@@ -29,7 +29,7 @@ pub fn hex() -> Result<String, Error> {
     Ok(hex::hex(&bytes::<16>()?))
 }
 
-/// A random UUID (RFC 9562, section 5.4).
+/// Returns a random UUID (RFC 9562, section 5.4).
 ///
 /// # Errors
 /// The errors of [`bytes`].
@@ -41,13 +41,13 @@ pub fn uuid() -> Result<String, Error> {
     Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
 }
 
-/// A random number from 0 to `most`, both included. It is `most` if the operating system returns no
-/// random numbers.
+/// Returns a random number from 0 to `most`, both included; `most` if the operating system returns
+/// no random numbers.
 pub fn up_to(most: i64) -> i64 {
     share(bytes().unwrap_or([u8::MAX; 4]), most)
 }
 
-/// The share of `most` that random bytes select, from 0 to `most`, both included.
+/// Maps random bytes to a number from 0 to `most`, both included.
 pub fn share(bytes: [u8; 4], most: i64) -> i64 {
     let share = i128::from(u32::from_be_bytes(bytes)) * (i128::from(most.max(0)) + 1);
     i64::try_from(share >> 32).unwrap_or(most)

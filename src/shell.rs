@@ -1,10 +1,10 @@
-//! What a shell does with a word, and clients do not: it removes quotes and expands `~` and
+//! What a shell does with a word and clients do not do: it removes quotes, and expands `~` and
 //! variables.
 
 use std::borrow::Cow;
 
-/// A word for a POSIX shell, in quotes if the shell would interpret it. A word in a message may come
-/// from a token or a path and contain anything; the pasted command does only what it shows.
+/// Quotes a word if a POSIX shell would interpret it. A word in a message may come from a token or
+/// a path and contain anything. With the quotes, a pasted command does only what the message shows.
 pub fn quoted(word: &str) -> Cow<'_, str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+…".contains(c);
     match !word.is_empty() && word.chars().all(plain) {
@@ -13,8 +13,9 @@ pub fn quoted(word: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a shell would expand in a word (`~`, `$NAME`, `${NAME}` or `%NAME%`), and its variable. A
-/// word with spaces is a script for a shell, such as that of `sh -c`.
+/// Finds what a shell would expand in a word (`~`, `$NAME`, `${NAME}` or `%NAME%`), and the name of
+/// the variable. A word with spaces is not examined, because it may be a script, such as that of
+/// `sh -c`.
 pub fn expansion(word: &str) -> Option<(String, String)> {
     if word.contains(' ') {
         return None;
@@ -38,14 +39,15 @@ fn dollar(word: &str) -> Option<(String, String)> {
             true => return None,
             false => format!("${name}"),
         };
-        // Other names may be part of a password.
+        // A name with lower-case letters may be part of a password.
         let is_upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         (name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(is_upper))
             .then(|| (text, name.to_owned()))
     })
 }
 
-/// The variable between two percent signs. Percent-encoding begins with two hexadecimal digits.
+/// Finds a variable between two percent signs. Two hexadecimal digits after a percent sign are
+/// percent-encoding.
 fn percent(word: &str) -> Option<(String, String)> {
     let parts: Vec<&str> = word.split('%').collect();
     let inner = parts.get(1..parts.len().saturating_sub(1)).unwrap_or_default();
@@ -62,7 +64,8 @@ fn is_name_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// The text with the characters that a word processor or a web page replaced, and what they are.
+/// Undoes the changes of a word processor or a web page to a text. Returns the text and what was
+/// changed first; `None` if nothing was.
 pub fn without_typography(text: &str) -> Option<(String, &'static str)> {
     let (mut found, mut is_start) = (None, true);
     let mut plain = String::with_capacity(text.len());

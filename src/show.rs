@@ -12,7 +12,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The longest name of a file on all common file systems, in bytes.
+/// The length of the longest file name that all common file systems allow, in bytes.
 const LONGEST_NAME: usize = 255;
 
 /// What a value is that is not a path, a name or a URL.
@@ -110,10 +110,11 @@ pub fn is_base64_json(text: &str) -> bool {
     let start: String = text.chars().filter(|c| !c.is_whitespace()).take(64).collect();
     let start = start.get(..start.len() / 4 * 4).unwrap_or_default();
     let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=".contains(c) || c.is_whitespace();
-    // A JWT has dots.
+    // A JWT contains dots, which are not in base64.
     text.chars().all(is_base64)
         && STANDARD.decode(start).is_ok_and(|bytes| {
-            // In JSON, a name or the end follows the brace. Words that begin with "ey" decode to a brace.
+            // In a JSON object, a name or the closing brace follows the opening brace. Any word
+            // that begins with "ey" decodes to an opening brace.
             let inside = bytes.trim_ascii_start().strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
             inside.is_some_and(|inside| inside.starts_with(b"\"") || inside.starts_with(b"}"))
         })
@@ -144,8 +145,8 @@ pub fn path(path: &Path) -> String {
     value(&path.to_string_lossy()).into_owned()
 }
 
-/// A message without what is unmistakably content: keys, JSON objects, JWTs, tokens with a known
-/// prefix, and the credentials in URLs.
+/// Removes from a message what is unmistakably content: keys, JSON objects, JWTs, tokens with a
+/// known prefix, and the credentials in URLs.
 pub fn scrubbed(text: &str) -> Cow<'_, str> {
     let mut text = Cow::Borrowed(text);
     replace(&mut text, "[PEM]", pem);
@@ -158,7 +159,8 @@ pub fn scrubbed(text: &str) -> Cow<'_, str> {
     text
 }
 
-/// Replaces all that `find` finds. It returns where the first one in a text begins and ends.
+/// Replaces everything that `find` finds. `find` returns where the first match in a text begins and
+/// ends.
 fn replace(text: &mut Cow<str>, replacement: &str, find: impl Fn(&str) -> Option<(usize, usize)>) {
     let (mut rest, mut result) = (text.as_ref(), String::new());
     while let Some((start, end)) = find(rest) {
@@ -171,7 +173,7 @@ fn replace(text: &mut Cow<str>, replacement: &str, find: impl Fn(&str) -> Option
     }
 }
 
-/// A key in PEM format, up to the end of the text if its last line is missing.
+/// Finds keys in PEM format, up to the end of the text if the last line is missing.
 fn pem(text: &str) -> Option<(usize, usize)> {
     let start = text.find("-----BEGIN")?;
     let rest = text.get(start..)?;
@@ -194,8 +196,8 @@ const SECRET_MEMBERS: &[&str] = &[
     "AccessKey",
 ];
 
-/// A JSON object with secrets, including one in quotes, up to the end of the text if it is cut
-/// short.
+/// Finds a JSON object with secrets, including one in quotes, up to the end of the text if the
+/// object is cut short.
 fn object(text: &str) -> Option<(usize, usize)> {
     let opens = |(start, _): &(usize, &str)| {
         let rest = text.get(start + 1..).unwrap_or_default();
@@ -208,7 +210,7 @@ fn object(text: &str) -> Option<(usize, usize)> {
     SECRET_MEMBERS.iter().any(|word| object.contains(word)).then_some((start, end))
 }
 
-/// The place of a JWT or a part of one: `eyJ` and all adjacent characters that a JWT can contain.
+/// Finds a JWT or a part of one: `eyJ` and all following characters that a JWT can contain.
 fn jwt(text: &str) -> Option<(usize, usize)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=".contains(c);
     text.match_indices("eyJ").find_map(|(at, _)| {
@@ -230,7 +232,7 @@ fn prefixed(text: &str, prefix: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// The user name and password in a URL.
+/// Finds the user name and password in a URL.
 fn credentials(text: &str) -> Option<(usize, usize)> {
     text.match_indices("://").find_map(|(at, _)| {
         let start = at + 3;

@@ -1,8 +1,8 @@
-//! Standard output and standard error, apart from what a foreign library in this process prints.
+//! Keeps what a foreign library in this process prints out of standard output and standard error.
 //!
 //! Clients merge both streams into the document that they parse. A PKCS#11 module may print at any
-//! time, on its own threads too. Before one is loaded, both streams are moved to other descriptors,
-//! and `/dev/null` takes their numbers until the process ends.
+//! time, on its own threads too. Before a module is loaded, both streams are moved to other file
+//! descriptors, and `/dev/null` takes their place until the process ends.
 
 use std::fs::File;
 use std::sync::OnceLock;
@@ -23,7 +23,8 @@ pub fn moved() -> Option<&'static Moved> {
     MOVED.get()
 }
 
-/// Moves the streams. They are not inherited by programs, which get `/dev/null` instead.
+/// Moves the streams. Programs that this process starts do not inherit them, and get `/dev/null`
+/// instead.
 ///
 /// # Errors
 /// The errors of the operating system.
@@ -46,8 +47,8 @@ pub fn move_away() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Ends the process at once if a foreign library was loaded: its code that runs at the exit of the
-/// process may block or crash, and nothing of this program is left to do.
+/// Ends the process at once if a foreign library was loaded: the exit handlers of the library may
+/// block or crash, and this program has nothing left to do.
 pub fn exit_at_once_if_moved(status: i32) {
     #[cfg(unix)]
     if moved().is_some() {

@@ -1,7 +1,7 @@
 //! The terminal of the user who started the client, and its width.
 //!
-//! It is opened by its name, because standard output and standard error belong to the client, which
-//! may capture them. Nothing is read from the terminal.
+//! The terminal is opened by its name, because standard output and standard error belong to the
+//! client, which may capture them. Nothing is read from the terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal as _, Write};

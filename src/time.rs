@@ -8,29 +8,30 @@ use time::format_description::well_known::Rfc3339;
 /// usually in milliseconds.
 pub const LAST_SECOND: i64 = 253_402_300_799;
 
-/// The longest lifetime that is believed, in seconds: 90 days.
+/// The longest lifetime that is used, in seconds: 90 days.
 const LONGEST_LIFETIME: i64 = 90 * 24 * 3600;
 
-/// A time in seconds since 1970 from another program: an integer, a number with a fraction, or such
-/// a number as a string. `None` if it is not between 1970 and 9999.
+/// Reads a time from another program, in seconds since 1970: an integer, a number with a fraction,
+/// or such a number as a string. `None` if the time is not between 1970 and 9999.
 pub fn instant(value: &Value) -> Option<i64> {
     let seconds = number(value)?;
     (0.0..=LAST_SECOND as f64).contains(&seconds).then_some(seconds as i64)
 }
 
-/// A time in whole seconds since 1970. `None` if it is not between 1970 and 9999, so that no
+/// Reads a time in whole seconds since 1970. `None` if it is not between 1970 and 9999, so that no
 /// difference of two times overflows.
 pub fn whole_second(value: &Value) -> Option<i64> {
     value.as_i64().filter(|seconds| (0..=LAST_SECOND).contains(seconds))
 }
 
-/// A lifetime in seconds from another program, in the forms of [`instant`]. It is at least 0 and at
-/// most 90 days, so that no sum with a time overflows and no token is used forever.
+/// Reads a lifetime from another program, in seconds, in the forms that [`instant`] accepts. The
+/// result is at least 0 and at most 90 days, so that no sum with a time overflows and no token is
+/// used forever.
 pub fn lifetime(value: &Value) -> Option<i64> {
     Some(number(value)?.clamp(0.0, LONGEST_LIFETIME as f64) as i64)
 }
 
-/// Every number up to the year 9999 is exact in this type.
+/// Reads a number. `f64` represents every second up to the year 9999 exactly.
 fn number(value: &Value) -> Option<f64> {
     let number = match value {
         Value::String(text) => text.parse().ok()?,
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_of_others_are_checked_and_lifetimes_are_limited() {
+    fn times_are_checked_and_lifetimes_are_limited() {
         let value = |text: &str| serde_json::from_str::<Value>(text).unwrap();
         for (text, time, life) in [
             ("1795276800", Some(1_795_276_800), Some(LONGEST_LIFETIME)),

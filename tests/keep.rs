@@ -296,7 +296,7 @@ fn a_token_of_another_run_is_left_alone() {
         keeping.after("");
         keeping.logged("is renewed at", 1);
         world.write("out", &other);
-        keeping.logged("contains a token of another run", 1);
+        keeping.logged("contains a token from another run", 1);
         assert_eq!(world.read("out"), other);
         keeping.stop(Signal::TERM);
         std::fs::remove_file(world.path("log")).unwrap();

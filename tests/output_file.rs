@@ -215,7 +215,7 @@ fn a_lock_with_another_content_is_not_truncated() {
     let run = world.run(&format!("{FILE} --log-file={{dir}}/log"));
     assert_eq!(run.status, 4);
     assert_eq!(world.read("out.lock"), "[[package]]\n");
-    assert!(world.read("log").contains("data of another program"));
+    assert!(world.read("log").contains("data from another program"));
 }
 
 #[test]

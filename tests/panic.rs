@@ -37,7 +37,7 @@ fn test() {
     };
     let line = PANIC.0;
     let message = format!(
-        "wif-token has a bug at tests/panic.rs:{line}:41; report this message with the command line and the version"
+        "wif-token has a bug at tests/panic.rs:{line}:41; report this bug: include this message, the command line without secrets, and the output of wif-token --version"
     );
     let document = format!(
         r#"{{"version":1,"success":false,"token_type":"urn:ietf:params:oauth:token-type:jwt","code":"INTERNAL","message":"{message}"}}"#

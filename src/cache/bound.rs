@@ -1,5 +1,5 @@
-//! The members that a file of the private cache has in addition to those of its token: which
-//! request the token is for, and on which files the result depends.
+//! The members that a file in the private cache has in addition to those of its token: the request
+//! that the token is for, and the files that the token depends on.
 
 use serde_json::{Map, Value};
 
@@ -9,10 +9,10 @@ use crate::secret::Secret;
 /// The member with the digest of the request.
 pub const REQUEST_MEMBER: &str = "wif_token_request";
 
-/// The member with the files.
+/// The member with the files that the token depends on.
 const FILES_MEMBER: &str = "wif_token_files";
 
-/// The content of a file with these members for a request.
+/// Builds the content of a file from these members, for a request.
 pub fn to_request(members: Value, request: &str) -> Secret {
     let mut members = members;
     if let Some(object) = members.as_object_mut() {
@@ -22,7 +22,8 @@ pub fn to_request(members: Value, request: &str) -> Secret {
     Secret::new(members.to_string())
 }
 
-/// The members in a file, if it is for this request and no file that it depends on has changed.
+/// Reads the members from a file, if the file is for this request and nothing that the token
+/// depends on has changed.
 ///
 /// # Errors
 /// Why the content is not used, for the log.
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_unknown_origin_is_not_used() {
+    fn a_file_without_its_request_or_dependencies_is_not_used() {
         for text in [
             "[]",
             "{",

@@ -1,5 +1,5 @@
 //! The files that a cached token or failure depends on, such as the credential file, a profile or a
-//! token. If one of them has changed since, another run may get another result.
+//! token. If one of them has changed, a new request may have a different result.
 
 use std::collections::BTreeMap;
 
@@ -19,14 +19,14 @@ impl Dependencies {
         Dependencies(files::seen().into_iter().map(text).collect())
     }
 
-    /// The files in a JSON object.
+    /// Reads the files from a JSON object.
     pub(super) fn read(value: &Value) -> Option<Dependencies> {
         let state =
             |(path, state): (&String, &Value)| Some((path.clone(), state.as_str()?.to_owned()));
         Some(Dependencies(value.as_object()?.iter().map(state).collect::<Option<_>>()?))
     }
 
-    /// The form that [`Dependencies::read`] reads.
+    /// Returns the JSON object that [`Dependencies::read`] reads.
     pub(super) fn to_json(&self) -> Value {
         self.0.iter().map(|(path, state)| (path.clone(), Value::from(state.as_str()))).collect()
     }
@@ -36,7 +36,7 @@ impl Dependencies {
         self.0.iter().for_each(|(path, state)| files::note_in_state(path, state));
     }
 
-    /// Whether all files are as they were.
+    /// Whether no file has changed.
     pub(super) fn are_unchanged(&self) -> bool {
         self.0.iter().all(|(path, state)| files::state(path.as_ref()) == *state)
     }

@@ -24,7 +24,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    /// The content of a lock file after this failure of a request.
+    /// Builds the content of a lock file after this failure of a request.
     pub(super) fn record(error: &Error, request: &str, now_ms: i64) -> String {
         json!({
             "request": request,
@@ -38,7 +38,7 @@ impl Failure {
         .to_string()
     }
 
-    /// The failure in a lock file with this content.
+    /// Reads the failure from the content of a lock file.
     pub(super) fn read(content: &[u8]) -> Option<Failure> {
         let record: Value = serde_json::from_slice(content).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
@@ -53,7 +53,7 @@ impl Failure {
         })
     }
 
-    /// The failure for a run that waited for the lock.
+    /// The error that a run reports after it waited for the lock.
     pub(super) fn error(self) -> Error {
         Error::new(self.kind, self.message).fix(self.fix)
     }
@@ -65,13 +65,13 @@ impl Failure {
         self.request == request && !self.is_lost && self.files.are_unchanged()
     }
 
-    /// Whether it is a refusal that is remembered.
+    /// Whether the failure is a refusal that is still remembered.
     pub(super) fn is_recent(&self, now_ms: i64) -> bool {
         let since = now_ms.saturating_sub(self.time_ms);
         self.kind == Kind::Denied && (0..REMEMBERED_MS).contains(&since)
     }
 
-    /// The failure for a run that starts later.
+    /// The error that a run reports if it starts later.
     pub(super) fn remembered(self) -> Error {
         let until = rfc3339((self.time_ms + REMEMBERED_MS) / 1000 + 1);
         let fix = format!(
@@ -83,7 +83,7 @@ impl Failure {
     }
 }
 
-/// Whether this is the content of a lock file after a failure, or the beginning of it.
+/// Whether `content` is a recorded failure, or the beginning of one.
 pub(super) fn is_record(content: &[u8]) -> bool {
     match serde_json::from_slice::<Value>(content) {
         Ok(record) => ["request", "failed_at_ms"].iter().all(|name| record.get(name).is_some()),

@@ -16,13 +16,13 @@ use crate::{files, lock};
 #[derive(Debug)]
 pub struct Lock {
     file: Arc<File>,
-    /// Whether another run held the lock before.
+    /// Whether this run waited because another run held the lock.
     pub(super) waited: bool,
 }
 
 impl CachedFile {
-    /// Waits for the lock for at most half of the remaining time; `None` if there is no lock by
-    /// then, or locks are not possible.
+    /// Waits for the lock for at most half of the remaining time; `None` if another run still holds
+    /// the lock then, or if locking is not possible.
     ///
     /// # Errors
     /// The failure of the run that held the lock while this run waited, or a refusal that is
@@ -64,7 +64,7 @@ impl From<lock::Lock> for Lock {
 }
 
 impl Lock {
-    /// The refusal of this request that is remembered.
+    /// The remembered refusal of this request, if there is one.
     pub fn refusal(&self, request: &str, world: &World) -> Option<Error> {
         let failure = self.failure().filter(|failure| failure.concerns(request))?;
         failure.is_recent(world.clock.now_ms()).then(|| failure.remembered())
@@ -80,21 +80,21 @@ impl Lock {
         }
     }
 
-    /// Replaces the content of the lock file, which must be empty or an earlier failure: a file of
-    /// another program, such as `poetry.lock`, may have the name of the lock.
+    /// Replaces the content of the lock file, which must be empty or an earlier failure: the lock
+    /// may have the name of a file that belongs to another program, such as `poetry.lock`.
     fn write(&self, record: &[u8]) -> std::io::Result<()> {
         let mut file = &*self.file;
         file.rewind()?;
         let old = files::read_limited(file, LIMIT)?;
         if !old.is_some_and(|old| is_blank(&old) || is_record(&old)) {
-            return Err(std::io::Error::other("the lock file contains data of another program"));
+            return Err(std::io::Error::other("the lock file contains data from another program"));
         }
         file.set_len(0)?;
         file.rewind()?;
         file.write_all(record)
     }
 
-    /// The failure in the lock file.
+    /// Reads the failure in the lock file.
     fn failure(&self) -> Option<Failure> {
         let bytes = files::read_limited(&*self.file, LIMIT).ok()??;
         Failure::read(&bytes)

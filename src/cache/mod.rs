@@ -10,7 +10,7 @@
 //! once more.
 //!
 //! `tests/model` checks this protocol in every order of its steps, with runs that are killed or
-//! stopped. `tests/model_steps` compares the steps there with the calls here.
+//! stopped. `tests/model_steps` compares the steps of the model with the calls in this module.
 //!
 //! A caller may need a token that is usable for some time. A token that is issued with a shorter
 //! lifetime is given to every run that was waiting for it, and is replaced by the next run.
@@ -41,33 +41,33 @@ const TOLERATED_SKEW: i64 = 300;
 
 /// What can be cached.
 pub trait Cached: Sized {
-    /// Reads the content of a file that was written for the request of this digest.
+    /// Reads the content of a file that was written for the request with this digest.
     ///
     /// # Errors
     /// Why the content is not used, for the log.
     fn from_file(bytes: &[u8], request: &str) -> Result<Self, &'static str>;
 
-    /// The content of a file for the request of this digest.
+    /// Builds the content of a file for the request with this digest.
     fn to_file(&self, request: &str) -> Secret;
 
-    /// The first second since 1970 in which it is replaced.
+    /// The time from which on the value is replaced, in seconds since 1970.
     fn usable_until(&self) -> i64;
 
-    /// The first second since 1970 in which it is no longer valid. This is not before
-    /// [`Cached::usable_until`].
+    /// The time from which on the value is no longer valid, in seconds since 1970. It is never
+    /// earlier than [`Cached::usable_until`].
     fn valid_until(&self) -> i64;
 
-    /// How many seconds before the time that `min_life` requires it is replaced.
+    /// How many seconds earlier than `min_life` requires the value is replaced.
     fn spread(&self, _min_life: i64) -> i64 {
         0
     }
 
-    /// The second since 1970 in which it was fetched, if this is known.
+    /// The time at which the value was fetched, in seconds since 1970; `i64::MIN` if it is unknown.
     fn issued(&self) -> i64 {
         i64::MIN
     }
 
-    /// The same, to be used until it is no longer valid.
+    /// Removes the expiry margin, so that the value can be used until it is no longer valid.
     fn without_margin(self) -> Self;
 }
 
@@ -82,8 +82,8 @@ enum Content<T> {
     Nothing,
 }
 
-/// Whether the content of a file is one that may be replaced by this token, or removed if there is
-/// no new token.
+/// Whether a file with this content may be replaced with a new token, or removed if there is no new
+/// token.
 pub type IsOurs = fn(&Existing<'_>, Option<&str>) -> bool;
 
 /// A file that caches a token, and the digest of the request that the token must be for.
@@ -93,19 +93,20 @@ pub struct CachedFile {
     /// The option, variable or member that names the file, such as `--cache-file`.
     place: &'static str,
     request: String,
-    /// How long a token must still be valid, in seconds.
+    /// For how many seconds a token must still be usable.
     min_life: i64,
     is_ours: IsOurs,
 }
 
 impl CachedFile {
-    /// The file at `path`, which `place` names, for the request of this digest. It is replaced only
-    /// if `is_ours` recognizes its content.
+    /// Describes the file at `path`, which `place` names, for the request with this digest. The
+    /// file is replaced only if `is_ours` recognizes its content.
     pub fn new(path: PathBuf, place: &'static str, request: String, is_ours: IsOurs) -> CachedFile {
         CachedFile { path, place, request, min_life: 0, is_ours }
     }
 
-    /// The same file, whose token is replaced if it is usable for less than this many seconds.
+    /// Sets for how many seconds a token must still be usable. A token with less time left is
+    /// replaced.
     pub fn for_at_least(self, min_life: i64) -> CachedFile {
         CachedFile { min_life, ..self }
     }
@@ -115,7 +116,7 @@ impl CachedFile {
         &self.path
     }
 
-    /// The token in the file, if it is for this request and need not be replaced.
+    /// Reads the token in the file, if it is for this request and need not be replaced.
     pub fn fresh<T: Cached>(&self, world: &World) -> Option<T> {
         match self.read(world) {
             Content::Fresh(token) => Some(token),
@@ -130,8 +131,8 @@ impl CachedFile {
             world.log.line(format!("cached file not used: {shown}: {why}"));
             Content::Nothing
         };
-        // This does not start the watchdog: clients read the file themselves before they start this
-        // program, so its file system responds.
+        // Reading the file does not start the watchdog: clients read the file themselves before
+        // they start this program, so its file system responds.
         let bytes = match ownership::read_trusted(&self.path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
@@ -161,17 +162,17 @@ impl CachedFile {
         }
     }
 
-    /// Replaces the content of the file by this text, completely or not at all.
+    /// Replaces the content of the file with this text, completely or not at all.
     ///
     /// # Errors
-    /// `CONFIGURATION` with the reason. The old file is then unchanged.
+    /// `CONFIGURATION` with the reason. After an error, the old file is unchanged.
     pub fn replace(&self, text: &str) -> Result<(), Error> {
         let is_ours = |existing: &Existing<'_>| (self.is_ours)(existing, Some(text));
         files::replace(&self.path, text.as_bytes(), is_ours)
             .map_err(|refusal| self.failed("write", &refusal))
     }
 
-    /// Replaces the content of the file by this token, completely or not at all.
+    /// Replaces the content of the file with this token, completely or not at all.
     ///
     /// # Errors
     /// The errors of [`CachedFile::replace`].
@@ -179,8 +180,8 @@ impl CachedFile {
         self.replace(cached.to_file(&self.request).expose())
     }
 
-    /// Replaces the content of the file by this token, and returns whether this succeeded. A failure is
-    /// only logged.
+    /// Replaces the content of the file with this token, and returns whether this succeeded. A
+    /// failure is only logged.
     pub fn try_write(&self, cached: &impl Cached, world: &World) -> bool {
         let written = self.write(cached);
         let is_written = written.is_ok();
@@ -264,8 +265,8 @@ pub fn obtain<T: Cached>(
     }
 }
 
-/// Whether the run that held the lock has fetched this token while this run waited. Then no token
-/// with a longer lifetime is available.
+/// Whether the run that held the lock has fetched this token while this run waited, so that no
+/// token with a longer lifetime is available.
 fn is_of_another_run<T: Cached>(
     token: &T,
     first: &Content<T>,
@@ -279,7 +280,7 @@ fn is_of_another_run<T: Cached>(
     is_new && lock.is_some_and(|lock| lock.waited) && token.usable_until() > world.clock.now()
 }
 
-/// Fetches a token under the lock, unless another run has cached one since the content was `first`.
+/// Fetches a token under the lock, unless another run has cached one since this run read `first`.
 fn fetch_once<T: Cached>(
     file: Option<&CachedFile>,
     file_to_read: Option<&CachedFile>,

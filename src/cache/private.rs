@@ -1,8 +1,8 @@
 //! The user's private directory: `$XDG_CACHE_HOME/wif-token`, `~/.cache/wif-token`, or
 //! `%LOCALAPPDATA%\wif-token`.
 //!
-//! There is none if it does not exist and cannot be created, or if another user could replace or
-//! remove the files in it. <https://specifications.freedesktop.org/basedir-spec/latest/>
+//! The directory is not used if it cannot be created, or if another user could replace or remove
+//! the files in it. <https://specifications.freedesktop.org/basedir-spec/latest/>
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ use crate::files;
 use crate::show;
 use crate::world::{HOME, World};
 
-/// The variable that moves the directory, which names it in messages.
+/// The variable that selects the directory. Messages refer to the directory by this name.
 pub const VARIABLE: &str = if cfg!(windows) { "LOCALAPPDATA" } else { "XDG_CACHE_HOME" };
 
-/// The path of the file with this name. `None` if there is no directory for it.
+/// The path of the file with this name; `None` if the directory cannot be used.
 pub fn path(name: &str, world: &World) -> Option<PathBuf> {
     let directory = directory(world)?;
     let none = |why: &str| {

@@ -1,7 +1,7 @@
-//! The help, rendered from the same tables as the parser.
+//! The help, rendered from the tables that the parser uses.
 //!
-//! It is wrapped to the width of the terminal, from 40 to 80 columns. Command lines to paste are not
-//! wrapped.
+//! The help is wrapped to the width of the terminal, from 40 to 80 columns. Command lines to paste
+//! are not wrapped.
 
 use std::fmt::Write as _;
 
@@ -12,7 +12,7 @@ use crate::options::{COMMON, OF_SOURCES, OptionInfo};
 use crate::source::{SOURCES, SourceInfo};
 use crate::terminal;
 
-/// The longest line, in characters.
+/// The maximum length of a line, in characters.
 pub(super) const WIDTH: usize = 80;
 
 /// The column at which the descriptions of sources, commands and exit statuses begin.
@@ -161,7 +161,7 @@ pub(super) fn of_helper(helper: &HelperInfo, width: usize) -> String {
     page.text
 }
 
-/// A text of lines that are at most this wide, except for longer words.
+/// A text whose lines have at most `width` characters, except for longer words.
 struct Page {
     text: String,
     width: usize,
@@ -195,7 +195,7 @@ impl Page {
         self.usage("usage: ", &format!("wif-token {}", words.join(" ")));
     }
 
-    /// A command line, whose further lines begin below its arguments.
+    /// Adds a command line, whose further lines are aligned with its arguments.
     fn usage(&mut self, label: &str, command_line: &str) {
         let (program, arguments) = command_line.split_once(' ').unwrap_or((command_line, ""));
         let left = format!("{label:7}{program} ");
@@ -229,8 +229,8 @@ impl Page {
         self.heading(&format!("\ndocumentation: {page}"));
     }
 
-    /// A name and its description, which begins at `column`. A long name is on a separate line, and
-    /// on a narrow terminal every name is.
+    /// Adds a name and its description, which begins at `column`. A long name is on a separate
+    /// line, and on a narrow terminal every name is.
     fn row(&mut self, name: &str, description: &str, column: usize) {
         let column = if self.width < 60 { NARROW_COLUMN } else { column };
         if name.len() + 4 <= column {
@@ -244,7 +244,7 @@ impl Page {
         self.columns("", description, column);
     }
 
-    /// `left`, and `right` wrapped into a column that begins at `column`.
+    /// Adds `left`, and next to it `right`, wrapped into a column that begins at `column`.
     fn columns(&mut self, left: &str, right: &str, column: usize) {
         let mut left = left;
         for line in wrapped(right, self.width - column) {
@@ -254,7 +254,7 @@ impl Page {
     }
 }
 
-/// The lines of a text, each at most `width` characters. A word that is too long for a line is
+/// Wraps a text into lines of at most `width` characters. A word that is too long for a line is
 /// broken after a slash or a vertical bar.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

@@ -29,7 +29,7 @@ pub enum Command {
     Help(String),
     /// Get a subject token.
     Token(Box<SourceLine>),
-    /// Answer a tool, with these words after the name of the helper and these options.
+    /// Run this helper with the words after its name and these options.
     Helper(&'static HelperInfo, Vec<String>, Values),
     /// Run this command with the words after its name and these options, for this source if the command
     /// requires one.
@@ -43,7 +43,7 @@ pub struct Parsed {
     pub options: Options,
     /// `--format`, or the default of the source or command.
     pub format: Format,
-    /// The helper, which says how a mistake is reported.
+    /// The helper, which determines how a mistake is reported.
     pub helper: Option<&'static HelperInfo>,
     /// What to do, or the mistake in the command line.
     pub command: Result<Command, Error>,
@@ -120,7 +120,7 @@ impl Grammar for Words {
     fn tables(&self) -> Vec<&'static [OptionInfo]> {
         if self.is_helper {
             let own = self.helper.map(HelperInfo::tables).into_iter().flatten();
-            // Before the name of the helper, only these are known.
+            // Before the name of the helper, only these options are known.
             let every = [COMMON, CredentialOptions::TABLE];
             return every.into_iter().chain(own).collect();
         }
@@ -183,7 +183,7 @@ impl Words {
         }
     }
 
-    /// The failure of a command whose option has another meaning for the source.
+    /// The error for a command and a source that share an option with different meanings.
     fn same_option(&self) -> Option<Error> {
         let (command, source) = self.command.zip(self.source).filter(|_| !self.asks_for_help)?;
         let mut shared = command.options().filter(|option| {
@@ -202,7 +202,7 @@ impl Words {
         )
     }
 
-    /// The failure of a command line whose word after the command is not known.
+    /// The error for an unknown word after the command.
     fn unknown_source(&self, word: &str) -> Error {
         let is_optional = self.command.is_some_and(|info| info.after == After::OptionalSource);
         let mut commands = COMMANDS.iter().map(|command| command.name).chain(["helper", "help"]);
@@ -217,7 +217,7 @@ impl Words {
         }
     }
 
-    /// The failure of a command line whose first word is not known.
+    /// The error for an unknown first word.
     fn unknown_first(&self, word: &str) -> Error {
         if let Some(helper) = helper::find(word) {
             let help = if self.asks_for_help { "help " } else { "" };
@@ -231,8 +231,8 @@ impl Words {
         unknown(word, &commands.chain(more).collect::<Vec<_>>())
     }
 
-    /// The default of `--format`. Scripts use the output of a command as it is, and no client reads
-    /// that of a helper.
+    /// The default of `--format`. Scripts use the output of a command as it is, and no Google
+    /// client reads the output of a helper.
     fn default_format(&self) -> Format {
         match self.command.is_some() || self.is_helper {
             true => Format::Text,

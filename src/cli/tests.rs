@@ -22,7 +22,7 @@ fn message(line: &str) -> String {
 }
 
 #[test]
-fn a_source_and_its_options() {
+fn a_source_and_its_options_are_parsed() {
     let parsed = parsed("file --path=/t --timeout 5 --audience=//a");
     let Ok(Command::Token(line)) = parsed.command else { panic!("{parsed:?}") };
     assert_eq!(line.info.name, "file");
@@ -174,8 +174,9 @@ fn the_help_lists_every_option_and_has_no_long_lines() {
     let of_commands = COMMANDS.iter().filter(|command| command.takes_source());
     for command in of_commands {
         for option in SOURCES.iter().flat_map(|source| source.options()) {
-            // The options of the command and of a source share one command line. Only `check` gives
-            // its options to the source; if they accept other values, the command line is refused.
+            // The options of the command and of a source share one command line. Only `check`
+            // passes its options to the source; if the source expects other values for such an
+            // option, the command line is refused.
             let is_shared = command.after == After::OptionalSource;
             let mut others = command.options().map(|other| other.name);
             assert!(

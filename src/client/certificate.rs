@@ -1,9 +1,9 @@
-//! The certificate that is the subject token of a configuration: the client presents it to Google by
-//! mutual TLS, and exchanges it.
+//! The certificate that is the subject token of a configuration: the client presents it to Google
+//! by mutual TLS, and exchanges it for an access token.
 //!
-//! The subject token is a JSON array of certificates in base64: that of the client, then those of the
-//! trust chain. While the files are replaced, the key may not belong to the certificate. Then both
-//! are read again for a few seconds. All requests of a run present the same certificate.
+//! The subject token is a JSON array of certificates in base64: that of the client, then those of
+//! the trust chain. While the files are replaced, the key may not belong to the certificate, so
+//! both are read again for a few seconds. All requests of a run present the same certificate.
 //! <https://google.aip.dev/auth/4118>
 
 use std::path::Path;
@@ -33,10 +33,10 @@ use crate::show;
 use crate::signing_key::TokenKey;
 use crate::x509;
 
-/// How long a certificate and a key that do not match are read again.
+/// For how long a certificate and a key that do not match are read again.
 const ROTATION: Duration = Duration::from_secs(5);
 
-/// The pause before they are read again.
+/// The pause before a certificate and its key are read again.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The files of a certificate, read at one time.
@@ -87,7 +87,8 @@ impl CertificateFiles {
     /// The certificates of the trust chain, without that of the client at its beginning.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the file contains something else, or that of the client at another place.
+    /// `CONFIGURATION` if the file does not contain certificates, or repeats that of the client
+    /// after others.
     pub fn chain(
         &self,
         leaf: &CertificateDer,
@@ -113,7 +114,7 @@ impl CertificateFiles {
         }
     }
 
-    /// The certificate with its key; `None` if the key does not belong to it.
+    /// Loads the certificate with its key; `None` if the key does not belong to it.
     fn pair(&self, cx: &Context) -> Result<Option<ClientCert>, Error> {
         let config = show::path(&self.config.path);
         let place = format!("cert_path and key_path in {config}");
@@ -138,7 +139,7 @@ impl CertificateFiles {
         }
     }
 
-    /// The failure of a certificate or a key that cannot be used. `key` is the text of its file.
+    /// The error for a certificate or a key that cannot be used. `key` is the text of the key file.
     fn explain(&self, unusable: Unusable, place: &str, key: Option<&Secret>) -> Error {
         let (certificate, shown) = (self.config.certificate.shown(), self.config.key.shown());
         let wrong = |what: String| Error::new(Kind::Configuration, what);
@@ -173,7 +174,7 @@ impl CertificateFiles {
     }
 }
 
-/// Opens the key of a certificate configuration in its token.
+/// Opens the key that a certificate configuration names, in its PKCS#11 token.
 fn token(uri: &Pkcs11Uri, config: &CertificateConfig, cx: &Context) -> Result<TokenKey, Error> {
     Allowed::module(&config.path, &cx.env)?;
     TokenKey::open(uri, &show::path(&config.path), Kind::Configuration, false, cx)
@@ -191,7 +192,7 @@ pub struct Identity {
     pub cx: Context,
     /// The subject token.
     pub subject_token: Secret,
-    /// Identifies the certificate, as [`CertificateFiles::identity`].
+    /// Identifies the certificate, as [`CertificateFiles::identity`] does.
     pub id: String,
 }
 
@@ -238,7 +239,7 @@ impl Identity {
     }
 }
 
-/// The common name of the certificate of the client in a subject token.
+/// Reads the common name of the client's certificate from a subject token.
 pub fn subject(token: &Secret) -> Option<String> {
     let certificates: Value = serde_json::from_str(token.expose()).ok()?;
     let der = STANDARD.decode(certificates.get(0)?.as_str()?).ok()?;

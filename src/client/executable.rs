@@ -26,7 +26,7 @@ use crate::world::Env;
 /// The variable that must be 1 for a client to run an executable.
 pub const OPT_IN: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 
-/// The words of a command line as clients split it: at spaces, or by the rules of a POSIX shell if
+/// Splits a command line into words as clients do: at spaces, or by the rules of a POSIX shell if
 /// there are quotes.
 pub fn words(command: &str) -> Vec<OsString> {
     let quoted = command.contains(['"', '\'']);
@@ -42,12 +42,13 @@ pub fn words(command: &str) -> Vec<OsString> {
 ///
 /// The command of a configuration is untrusted input. Everything that it can make this process do
 /// requires this proof: running its program, and interpreting its options, which read variables and
-/// files, write files and send requests. Splitting it into words does not.
+/// files, write files and send requests. Splitting the command into words does not require the
+/// proof.
 #[derive(Debug)]
 pub struct Allowed(());
 
 impl Allowed {
-    /// The proof, if the user opted in.
+    /// Creates the proof, if the user opted in.
     ///
     /// # Errors
     /// `CONFIGURATION` if executables are not allowed.
@@ -58,8 +59,8 @@ impl Allowed {
         }
     }
 
-    /// The proof for a PKCS#11 module, which this certificate configuration selects. A module is code
-    /// that runs in this process.
+    /// Creates the proof for a PKCS#11 module that this certificate configuration selects. A module
+    /// is code that runs in this process.
     ///
     /// # Errors
     /// `CONFIGURATION` if executables are not allowed.
@@ -81,13 +82,13 @@ fn not_allowed(what: &str, place: &str) -> Error {
 pub enum Target {
     /// This program, with these arguments. They are interpreted in this process.
     ThisProgram(Vec<OsString>),
-    /// Another program, which is run, or a command without a program.
+    /// Another program, which is started, or a program that was not found.
     Other,
 }
 
 impl Target {
-    /// Finds out what a command line runs. The file of the program decides and not its name, which
-    /// any program can have.
+    /// Finds out what a command line runs. The file of the program decides, not its name, because
+    /// any program can have the same name.
     pub fn of(command: &str, env: &Env) -> Target {
         let mut words = words(command).into_iter();
         let found = words.next().and_then(|name| program::find(&name, env));
@@ -115,8 +116,8 @@ pub struct Executable<'a> {
 
 impl Executable<'_> {
     /// Runs the program as clients do, and reads the token from the document that it prints, or
-    /// from its output file if the token in it has not expired. Adds why some clients would not
-    /// get the token.
+    /// from its output file if the token in it has not expired. Adds the reasons why some clients
+    /// would not get the token to `troubles`.
     ///
     /// # Errors
     /// The errors of [`Program::run`], `PROTOCOL` if the document has no token, `EXPIRED` if the
@@ -169,8 +170,8 @@ impl Executable<'_> {
             let fix = format!("run {} by hand to see its output", program.place);
             Error::new(kind, what).cause(why).fix(fix)
         })?;
-        // The expiry is that of the document, as in the clients. The token service checks that of
-        // the token itself.
+        // Like clients, this checks the expiry in the document. The token service checks the expiry
+        // in the token itself.
         match document::stated_expiry(&document) {
             Some(expiry) if expiry <= cx.clock.now() => {
                 let what = format!("the subject token from {shown} expired at {}", rfc3339(expiry));
@@ -178,14 +179,15 @@ impl Executable<'_> {
                 Err(Error::new(Kind::Expired, what).fix(fix).depending_on(expiry))
             }
             _ => {
-                // A token that the program has also stored can be cached.
+                // If the program has also stored the token, the result can be cached until its
+                // output file changes.
                 self.stored(|stored| stored.expose() == token.expose(), cx);
                 Ok(token)
             }
         }
     }
 
-    /// The token in the output file, if it has not expired and is the expected one.
+    /// Reads the token in the output file, if it has not expired and is the expected one.
     fn stored(&self, is_expected: impl Fn(&Secret) -> bool, cx: &Context) -> Option<Secret> {
         let path = self.output_file?;
         let _waiting = files::Waiting::new(path);
@@ -214,7 +216,7 @@ impl Executable<'_> {
     }
 }
 
-/// The failure of a program whose output is not a version-1 document.
+/// The error for a program whose output is not a version-1 document.
 fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error {
     let text = output.expose().trim();
     let json = serde_json::from_str::<Value>(text).ok();
@@ -243,7 +245,7 @@ fn not_a_document(program: &str, output: &Secret, expected: TokenType) -> Error 
         .fix(fix)
 }
 
-/// A member that occurs twice in the document of a program.
+/// Reports a member that occurs twice in the document of a program.
 fn repeated(output: &Secret) -> Option<Trouble> {
     let name = duplicates::first(output.expose())?;
     let what = format!(

@@ -1,8 +1,8 @@
 //! The ID tokens that the source `google` uses as subject tokens.
 //!
-//! The credentials of a file can require a subject token themselves, which can be one of the source
-//! `google` again. Each file is used once at most: the command of a file that leads back to the same
-//! file would start program after program.
+//! The credentials in a file can require a subject token themselves, which can come from the source
+//! `google` again. Each file is used at most once: a command that leads back to its own file would
+//! start one program after another without end.
 
 use std::path::Path;
 
@@ -18,14 +18,15 @@ use crate::secret::Secret;
 use crate::show;
 use crate::world::IN_SOURCE_GOOGLE;
 
-/// How many processes with the same arguments may lead to a run: a wrapper of this program has them too.
+/// How many of the processes that led to a run may have its arguments: a wrapper of this program
+/// has them too.
 const MOST_REPETITIONS: usize = 1;
 
-/// The option of the source.
+/// The option of the source `google` with the path of the file.
 const OPTION: &str = "--credentials";
 
-/// Gets an ID token with the email address of the service account: of the credentials in a file, or of
-/// the metadata server.
+/// Gets an ID token with the email address of the service account, with the credentials in a file
+/// or from the metadata server.
 ///
 /// # Errors
 /// `ABSENT` if there is no metadata server, `CONFIGURATION` if the file does not lead to a service
@@ -58,8 +59,8 @@ pub(super) fn get(path: Option<&Path>, audience: &str, cx: &Context) -> Result<S
     }
 }
 
-/// Identifies whose tokens the credentials in a file are, or those of the metadata server: every host
-/// has one at the same address, with another account.
+/// Identifies the principal of the tokens that the credentials in a file, or the metadata server,
+/// return. Every host has a metadata server at the same address, but with a different account.
 ///
 /// # Errors
 /// `CONFIGURATION` if the file cannot be read or uses itself.
@@ -81,11 +82,11 @@ fn no_service_account(path: &Path) -> Error {
     Error::new(Kind::Configuration, what)
 }
 
-/// The context in which the credentials of a file are used. It has all variables: they belong to the
-/// identity of the credentials.
+/// Creates the context in which the credentials of a file are used. It contains all variables,
+/// because they belong to the identity of the credentials.
 ///
 /// # Errors
-/// `CONFIGURATION` if this run is for a command in the same file.
+/// `CONFIGURATION` if a command in the same file led to this run.
 fn inside(path: &Path, cx: &Context) -> Result<Context, Error> {
     let real = path.canonicalize().unwrap_or_else(|_| files::absolute(path));
     let this = digest([real.as_os_str().as_encoded_bytes()].into_iter());

@@ -23,11 +23,11 @@ use crate::google::token_exchange;
 use crate::secret::Secret;
 use crate::token::{TokenType, jwt};
 
-/// The ID tokens of credentials, for the source `google`.
+/// How the source `google` gets ID tokens of credentials.
 pub const ID_TOKENS: IdTokens = IdTokens { get: id_token::get, identity: id_token::identity };
 
-/// Exchanges the subject token of a configuration, or its certificate that was loaded, for an access
-/// token with this scope.
+/// Exchanges the subject token of a configuration, or its certificate if `identity` has been
+/// loaded, for an access token with this scope.
 ///
 /// # Errors
 /// The errors of the source and of [`token_exchange::exchange`].

@@ -1,8 +1,8 @@
 //! Gets the subject token from the credential source of a configuration.
 //!
 //! An executable is only used if the environment allows executables. If it is this program, it is
-//! not started again: its command line is read here and the token is fetched in this process. Any
-//! other executable is run as clients run it.
+//! not started again: this process parses the command line and fetches the token itself. Any other
+//! executable is run as clients run it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -37,7 +37,8 @@ pub fn get(config: &CredentialConfig, cx: &Context) -> Result<Secret, Error> {
     examine(config, &mut Vec::new(), cx)
 }
 
-/// Gets the subject token like [`get`], and finds out why some clients would not get it.
+/// Gets the subject token like [`get`], and adds the reasons why some clients would not get it to
+/// `troubles`.
 ///
 /// # Errors
 /// The errors of [`get`].
@@ -187,8 +188,8 @@ fn fetch_of(_: &Allowed, args: Vec<OsString>, env: Env) -> Result<(SourceLine, F
     Ok((line, fetch))
 }
 
-/// The fetch of a configuration whose command runs this program; `None` without the opt-in or with
-/// a mistake.
+/// The fetch of a configuration whose command runs this program; `None` if it runs another program
+/// or has a mistake.
 fn own_fetch(allowed: &Allowed, config: &CredentialConfig, cx: &Context) -> Option<Fetch> {
     let CredentialSource::Executable { command, .. } = &config.source else { return None };
     let Target::ThisProgram(args) = Target::of(command, &cx.env) else { return None };

@@ -1,7 +1,7 @@
 //! The user's private cache of tokens: one file for each request, with its own lock.
 //!
 //! A tool that starts this program many times causes only one token exchange. A run works without a
-//! cache if there is no [private directory](private) for it.
+//! cache if the [private directory](private) cannot be used.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,11 +12,11 @@ use crate::context::Context;
 /// How long a file is kept after its last change. No token lives longer than 12 hours.
 const KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The kind of a refresh token, which is never removed: it may be the only valid one.
+/// The kind of a refresh token, whose file is never removed: the token may be the only valid one.
 pub const REFRESH_TOKEN: &str = "refresh-token";
 
-/// The path in the cache for a file of this kind, such as `access-token`, and of this digest. `None`
-/// if there is no directory for it.
+/// The path of the file in the cache with this kind, such as `access-token`, and this digest;
+/// `None` if the directory cannot be used.
 pub fn path(kind: &str, digest: &str, cx: &Context) -> Option<PathBuf> {
     private::path(&format!("{kind}-{digest}.json"), cx)
 }
@@ -40,8 +40,8 @@ pub fn host(cx: &Context) -> String {
 }
 
 /// Removes tokens, locks and temporary files that have not changed for a week. A run that adds a
-/// file does this, so that the directory does not grow without a limit. Other files stay: the
-/// directory may be a link to another.
+/// file does this, so that the directory does not grow without a limit. Other files are not
+/// removed, because the directory may be a link to one with other content.
 pub fn tidy(path: &Path, cx: &Context) {
     let now = cx.clock.time();
     let Some(entries) = path.parent().and_then(|directory| directory.read_dir().ok()) else {

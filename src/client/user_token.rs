@@ -1,11 +1,12 @@
 //! The access token of a user who signed in, and the refresh token, which the token endpoint for
 //! workforce identity pools may replace at each use.
 //!
-//! The old refresh token stops working when it is replaced, so a new one must not be lost. The lock
-//! belongs to the credential file: from reading the refresh token to storing the new one, no other
-//! run uses the file. If the file cannot be written, the new token is stored in the private cache,
-//! and used as long as the file contains the token that it replaces. If a run is killed after it
-//! has written the new token to a temporary file, the next run finishes the update.
+//! The old refresh token stops working when it is replaced, so a new one must not be lost. The
+//! credential file is locked from the time that the refresh token is read until the new one is
+//! stored, so no other run uses the file in between. If the file cannot be written, the new token
+//! is stored in the private cache, and used as long as the file contains the token that it
+//! replaces. If a run is killed after it has written the new token to a temporary file, the next
+//! run finishes the update.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -91,13 +92,13 @@ struct Store<'a> {
 }
 
 impl Store<'_> {
-    /// The place in the private cache.
+    /// The path of the file in the private cache.
     fn kept(&self, cx: &Context) -> Option<PathBuf> {
         let digest = digest([self.path.as_os_str().as_encoded_bytes()].into_iter());
         token_cache::path(token_cache::REFRESH_TOKEN, &digest, cx)
     }
 
-    /// The refresh token that is in the file now.
+    /// Reads the refresh token that is in the file now.
     fn in_file(&self) -> Result<Secret, Error> {
         let mut file = CredentialFile::read(&self.path, "--credentials")?;
         loop {
@@ -112,7 +113,8 @@ impl Store<'_> {
         }
     }
 
-    /// Replaces the refresh token in the file, which still contains `old`. All other members stay.
+    /// Replaces the refresh token in the file if it still contains `old`. All other members stay
+    /// unchanged.
     fn write(&self, old: &Secret, new: &Secret) -> Result<(), String> {
         let text = files::read_text(&self.path, "--credentials", Kind::Configuration);
         let text = text.map_err(|error| error.to_string())?;
@@ -136,8 +138,8 @@ impl Store<'_> {
         object.get_mut(TOKEN)
     }
 
-    /// Finishes the update of a run that was killed before its last step: the temporary file has the
-    /// only valid refresh token. The caller holds the lock.
+    /// Finishes the update of a run that was killed before its last step, when only the temporary
+    /// file contains the valid refresh token. The caller holds the lock.
     fn finish_update(&self, cx: &Context) {
         let changed = |path: &PathBuf| path.metadata().and_then(|file| file.modified()).ok();
         let mut left = files::leftovers(&self.path);
@@ -162,8 +164,8 @@ impl Store<'_> {
         files::remove_leftovers(&self.path);
     }
 
-    /// The content of a temporary file, if it is complete and differs from the file only in the refresh
-    /// token.
+    /// Reads a temporary file, if it is complete and differs from the credential file only in the
+    /// refresh token.
     fn with_other_token(&self, left: &Path) -> Option<Secret> {
         let bytes = ownership::read_trusted(left).ok()??;
         let content = Secret::new(std::str::from_utf8(&bytes).ok()?);
@@ -175,7 +177,7 @@ impl Store<'_> {
     }
 }
 
-/// The stored token, if it replaces the one in the credential file.
+/// Reads the stored token, if it replaces the one in the credential file.
 fn read_kept(path: &Path, in_file: &Secret) -> Option<Secret> {
     let bytes = ownership::read_trusted(path).ok()??;
     let value: Value = serde_json::from_slice(&bytes).ok()?;

@@ -1,9 +1,10 @@
 //! `access-token`: an access token for Google Cloud APIs.
 //!
-//! It is the token of the service account that the configuration impersonates, or the federated
-//! token if there is none. With `--subject` it is the token of a user, through domain-wide
-//! delegation. A federated token that only serves to impersonate has the scope `cloud-platform`, as
-//! with Google's libraries. <https://cloud.google.com/iam/docs/workload-identity-federation>
+//! The token is that of the service account that the configuration impersonates, or the federated
+//! token if there is no account. With `--subject`, it is the token of a user, through domain-wide
+//! delegation. A federated token that is only used for impersonation has the scope
+//! `cloud-platform`, as with Google's libraries.
+//! <https://cloud.google.com/iam/docs/workload-identity-federation>
 
 use std::path::PathBuf;
 
@@ -95,7 +96,7 @@ fn to_json(token: &AccessToken) -> String {
     .to_string()
 }
 
-/// A bearer token in the form of `--format`, or its JSON object.
+/// Formats a bearer token as `--format` requires. `json` creates the JSON object.
 pub(super) fn printed(token: &Secret, json: impl FnOnce() -> String, format: Format) -> Output {
     let token = token.expose();
     match format {
@@ -124,7 +125,7 @@ impl Options {
         Ok(())
     }
 
-    /// Refuses the options that only a service account can honor.
+    /// Refuses the options that require a service account.
     fn require_no_service_account(&self) -> Result<(), Error> {
         let option = match self {
             Options { subject: Some(_), .. } => "subject",
@@ -137,7 +138,7 @@ impl Options {
             .fix(format!("remove --{option}, or add --service-account=EMAIL")))
     }
 
-    /// The cached token for this request, or a new one.
+    /// Returns the cached token for this request, or a new one.
     fn token(&self, credentials: &Credentials, cx: &Context) -> Result<AccessToken, Error> {
         let scopes = credentials.scopes(self.scope.as_deref());
         let lifetime = self.lifetime.as_ref().map(|Seconds(seconds)| *seconds);

@@ -37,7 +37,7 @@ pub(super) const MAN: CommandInfo = CommandInfo {
 /// The documents, in the order of `build.rs`.
 static DOCUMENTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/documents"));
 
-/// A limit in bytes, above the size of the documents.
+/// A limit above the total size of the documents, in bytes.
 const LIMIT: usize = 1 << 20;
 
 const SHELLS: [&str; 4] = ["bash", "zsh", "fish", "powershell"];

@@ -51,7 +51,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     run,
 };
 
-/// It is a source only for `keep`.
+/// The word that only `keep` accepts in place of a source.
 pub(super) static SOURCE: SourceInfo = SourceInfo {
     name: INFO.name,
     also: INFO.also,
@@ -86,22 +86,23 @@ impl Options {
     }
 }
 
-/// An ID token that goes to a file.
+/// An ID token that is written to a file.
 #[derive(Debug)]
 pub(super) struct ToFile<'a> {
     options: Options,
     values: &'a Values,
-    /// The file.
+    /// Where the token is written.
     pub(super) destination: Destination,
 }
 
 impl ToFile<'_> {
-    /// The token that these options select, for the file at `path`.
+    /// Selects the token with these options, for the file at `path`.
     ///
     /// # Errors
     /// `USAGE` if the path is standard output.
     pub(super) fn new(values: &Values, path: PathBuf) -> Result<ToFile<'_>, Error> {
-        // Runs that wait for each other may have other credentials, so they do not share a failure.
+        // Runs that wait for each other may have different credentials, so they do not share a
+        // failure.
         let request = random::hex()?;
         let file = CachedFile::new(path, "--output-file", request, existing::is_token_file);
         let destination = match files::is_stdout(file.path()) {

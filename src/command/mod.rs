@@ -1,7 +1,7 @@
-//! The commands, which use a subject token: one file or folder and one row of [`COMMANDS`] each.
+//! The commands: one file or folder and one row of [`COMMANDS`] each.
 //!
-//! A command finds the credentials that the Google clients find and does what a client does: it
-//! exchanges a subject token at the Security Token Service, impersonates a service account, and gets
+//! Most commands find the credentials that the Google clients find and do what a client does: they
+//! exchange a subject token at the Security Token Service, impersonate a service account, and get
 //! tokens or signatures.
 
 mod access_token;
@@ -37,7 +37,7 @@ pub struct CommandInfo {
     pub options: &'static [&'static [OptionInfo]],
     /// What follows its name.
     pub after: After,
-    /// Another word in place of a source, with options of its own.
+    /// A word that only this command accepts in place of a source, with its own options.
     pub own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
     pub rest: Option<&'static str>,

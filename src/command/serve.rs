@@ -76,8 +76,8 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     Ok(String::new().into())
 }
 
-/// The context without a variable that leads the clients of this host to this server. Its own tokens,
-/// such as those of the source `google`, come from the metadata server behind it.
+/// The context without the variable that leads the clients of this host to this server. The server
+/// gets its own tokens, such as those of the source `google`, from the metadata server of the host.
 fn without_own_address(own: Option<SocketAddr>, cx: &Context) -> Result<Context, Error> {
     let is_own = cx.env.text(METADATA_HOST)?.zip(own).is_some_and(|(host, own)| {
         Url::parse(&format!("http://{host}")).is_ok_and(|url| url.is_at(own))
@@ -92,7 +92,7 @@ fn without_own_address(own: Option<SocketAddr>, cx: &Context) -> Result<Context,
 /// Longer than any process runs.
 pub(super) const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// A socket that becomes readable when a signal or the console stops this process.
+/// Creates a socket that becomes readable when a signal or the console stops this process.
 fn ended_by_signal() -> std::io::Result<Woken> {
     let (ended, end) = Waker::new()?;
     program::on_stop(move || end.wake())?;

@@ -40,8 +40,8 @@ options! {
 /// How long the metadata server serves a subject token whose expiry is not known, in seconds.
 const UNKNOWN_LIFE: i64 = 60;
 
-/// The settings of the server, which has the address `own` if it is known. The credentials are validated,
-/// and no token is fetched.
+/// Creates the settings of the server, which has the address `own` if it is known. The credentials
+/// are validated, but no token is fetched.
 ///
 /// # Errors
 /// `USAGE` if an option has a wrong value, `CONFIGURATION` if executables are not allowed but required,
@@ -98,7 +98,8 @@ pub(super) fn settings(
     })
 }
 
-/// Clients of a server that may not run the executable, or load the module, would never get a token.
+/// Checks that the executable may be run, or the module loaded. Otherwise, the clients of the
+/// server would never get a token.
 fn require_opt_in(config: &CredentialConfig, cx: &Context) -> Result<(), Error> {
     match &config.source {
         CredentialSource::Executable { .. } => Allowed::by(&cx.env).map(|_| ()),

@@ -23,7 +23,7 @@ const VARIABLE: &str = "GOOGLE_API_CERTIFICATE_CONFIG";
 /// The name of the file in the folder of gcloud's settings.
 const FILE_NAME: &str = "certificate_config.json";
 
-/// Where keys are that only the Enterprise Certificate Proxy can use.
+/// The members for keys that only the Enterprise Certificate Proxy can use.
 const OF_PROXY: [&str; 2] = ["windows_store", "macos_keychain"];
 
 /// How to create the file again.
@@ -32,12 +32,12 @@ const FIX: &str = "create the file again with wif-token config certificate";
 /// The content of the file.
 #[derive(Debug)]
 pub struct CertificateConfig {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
     /// Its text.
     pub text: Secret,
-    /// `cert_configs.workload.cert_path`: the certificate, which its chain can follow. With
-    /// `cert_configs.pkcs11`, it is in a token, like the key.
+    /// `cert_configs.workload.cert_path`: the certificate, which may be followed by its chain. With
+    /// `cert_configs.pkcs11`, the certificate is in a token, like the key.
     pub certificate: KeyRef,
     /// `cert_configs.workload.key_path`, which can be a `pkcs11:` URI, or `cert_configs.pkcs11`.
     pub key: KeyRef,
@@ -91,7 +91,7 @@ impl CertificateConfig {
     }
 }
 
-/// Where the certificate and the key are.
+/// Reads where the certificate and the key are.
 fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
     let configs = members.object("cert_configs")?.ok_or_else(|| members.missing("cert_configs"))?;
     let Some(workload) = configs.object("workload")? else {
@@ -112,7 +112,8 @@ fn paths(members: &Members) -> Result<(KeyRef, KeyRef), Error> {
     Ok((KeyRef::File(workload.required("cert_path")?.into()), key))
 }
 
-/// The key in the section of the Enterprise Certificate Proxy. Its certificate has the same label.
+/// Reads which key the section of the Enterprise Certificate Proxy names. Its certificate has the
+/// same label.
 fn in_token(configs: &Members, section: &Members) -> Result<KeyRef, Error> {
     let text = |name| section.required(name);
     let uri = Pkcs11Uri::in_slot(&text("module")?, &text("slot")?, &text("label")?);

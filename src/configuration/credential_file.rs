@@ -1,4 +1,4 @@
-//! A credential file of any type that Google's tools write.
+//! A credential file of any supported type.
 
 use std::fmt::Display;
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::show::{self, Content};
 /// The content of a credential file.
 #[derive(Debug)]
 pub enum CredentialFile {
-    /// `external_account`: a subject token of another identity provider.
+    /// `external_account`: a subject token from another identity provider.
     ExternalAccount(Box<CredentialConfig>),
     /// `authorized_user` or `external_account_authorized_user`.
     User(Box<UserCredentials>),
@@ -73,7 +73,7 @@ impl CredentialFile {
         CredentialFile::parse(&value, path, None, digest)
     }
 
-    /// Reads an object, which is in the member `inside` of the file.
+    /// Reads an object: the whole file, or its member `inside`.
     pub(crate) fn parse(
         value: &Value,
         path: &Path,
@@ -105,7 +105,7 @@ impl CredentialFile {
                 .map(|config| CredentialFile::ExternalAccount(Box::new(config))),
             Some("authorized_user") => user(false),
             Some("external_account_authorized_user") => user(true),
-            // Google's libraries do not nest them either.
+            // Google's libraries do not accept nested impersonation either.
             Some("impersonated_service_account") if inside.is_none() => {
                 impersonated(&of_user, path, digest)
             }
@@ -119,7 +119,7 @@ impl CredentialFile {
     }
 }
 
-/// What other notations allow and JSON does not, at the place of a syntax error, and the fix.
+/// Recognizes a common mistake at the place of a syntax error, and returns the mistake and the fix.
 fn slip(text: &str, line: usize, column: usize) -> Option<(&'static str, &'static str)> {
     let current = text.lines().nth(line.checked_sub(1)?)?;
     let at = column.saturating_sub(1);
@@ -153,7 +153,7 @@ fn slip(text: &str, line: usize, column: usize) -> Option<(&'static str, &'stati
     })
 }
 
-/// What a file contains instead of JSON, and the fix.
+/// Recognizes what a file contains instead of JSON, and returns it with the fix.
 fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
     let trimmed = text.trim();
     let file = path.to_string_lossy();
@@ -199,7 +199,7 @@ fn other_content(text: &str, path: &Path) -> Option<(&'static str, String)> {
     })
 }
 
-/// Why a JSON value is not an object with credentials, and the fix.
+/// Explains why a JSON value is not an object with credentials, with the fix.
 fn other_value(value: &Value) -> (&'static str, &'static str) {
     match value {
         Value::String(_) => (
@@ -248,7 +248,8 @@ fn impersonated(members: &Members, path: &Path, digest: String) -> Result<Creden
     Ok(CredentialFile::Impersonated { source, account, delegates, scopes })
 }
 
-/// The member that contains the credentials, for example in the output of `terraform output -json`.
+/// Finds the member that contains the credentials, for example in the output of `terraform output
+/// -json`.
 fn wrapper(map: &Map<String, Value>) -> Option<&str> {
     let is_credentials = |value: &Value| {
         value.get("type").and_then(Value::as_str).is_some_and(|kind| TYPES.contains(&kind))
@@ -261,7 +262,7 @@ fn wrapper(map: &Map<String, Value>) -> Option<&str> {
     Some(name)
 }
 
-/// The error for a file or object without usable credentials, for this reason.
+/// The error for a file or object without usable credentials, with the cause and the fix.
 fn unusable(path: &Path, inside: &str, (cause, fix): (impl Display, impl Into<String>)) -> Error {
     let shown = show::path(path);
     let what = match inside.is_empty() {

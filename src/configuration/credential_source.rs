@@ -1,6 +1,6 @@
 //! The `credential_source` of a credential configuration: where a client gets the subject token.
 //!
-//! All kinds of Google's clients are supported.
+//! All kinds of credential sources that Google's clients have are supported.
 //! <https://google.aip.dev/auth/4117>
 
 use std::ops::RangeInclusive;
@@ -137,10 +137,11 @@ fn certificate_source(members: &Members) -> Result<CertificateSource, Error> {
     }
 }
 
-/// Reads `subject_token_type`, which must be the one for a certificate if the source is one.
+/// Reads `subject_token_type`, which must be the type for certificates if the source is a
+/// certificate.
 ///
 /// # Errors
-/// `CONFIGURATION` if it is missing, not known, or not the one of the source.
+/// `CONFIGURATION` if it is missing or unknown, or does not fit the source.
 pub(super) fn token_type(members: &Members, source: &CredentialSource) -> Result<TokenType, Error> {
     let name = members.required("subject_token_type")?;
     let is_mtls = name == TokenType::MTLS;

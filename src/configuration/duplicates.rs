@@ -1,7 +1,7 @@
 //! Members that occur twice in one object of a JSON text. RFC 8259 leaves open which one is used.
 //! <https://www.rfc-editor.org/rfc/rfc8259#section-4>
 
-/// The first member that occurs twice in one object of a valid JSON text.
+/// Finds the first member that occurs twice in one object of a valid JSON text.
 pub fn first(text: &str) -> Option<String> {
     let mut objects: Vec<Vec<String>> = Vec::new();
     let mut rest = text;
@@ -30,7 +30,8 @@ pub fn first(text: &str) -> Option<String> {
     None
 }
 
-/// The rest of a string up to its closing quote, and the text after it.
+/// Splits the text after an opening quote into the string up to its closing quote, and the text
+/// after it.
 fn string(text: &str) -> Option<(&str, &str)> {
     let mut is_escaped = false;
     let end = text.bytes().position(|byte| {

@@ -29,7 +29,7 @@ fn product_name() -> Option<String> {
 
     let mut text = [0_u16; 64];
     let mut length = size_of_val(&text) as u32;
-    // SAFETY: both names end with a zero, and `length` is the length of the buffer in bytes.
+    // SAFETY: both names are NUL-terminated, and `length` is the length of the buffer in bytes.
     let status = unsafe {
         RegGetValueW(
             HKEY_LOCAL_MACHINE,

@@ -12,10 +12,10 @@ use crate::show;
 pub(super) struct Members<'a> {
     /// The members by name.
     pub(super) map: &'a Map<String, Value>,
-    /// The file.
+    /// The path of the file.
     pub(super) path: &'a Path,
-    /// The names of the objects around them, each followed by a full stop. An object in
-    /// `credential_source` is named without it.
+    /// The names of the objects around them, each followed by a full stop. For an object in
+    /// `credential_source`, that name is left out.
     pub(super) inside: String,
     /// The fix if a member is missing: how to create the file again.
     pub(super) fix: &'static str,
@@ -29,7 +29,7 @@ pub(super) const GCLOUD_LOGIN: &str =
     "create the file again with gcloud auth application-default login";
 
 impl<'a> Members<'a> {
-    /// An error about a member: `PATH: MEMBER what`.
+    /// Creates an error about a member, `PATH: what`. `what` begins with the name of the member.
     pub(super) fn wrong(&self, what: &str) -> Error {
         let what = format!("{}: {}{what}", show::path(self.path), self.inside);
         Error::new(Kind::Configuration, one_line(&what))
@@ -47,7 +47,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A string. An empty string or null is the same as a missing member.
+    /// Reads a string. An empty string and null count as a missing member.
     pub(super) fn text(&self, name: &str) -> Result<Option<String>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -71,7 +71,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A list of strings, which is empty if the member is missing.
+    /// Reads a list of strings, which is empty if the member is missing.
     pub(super) fn texts(&self, name: &str) -> Result<Vec<String>, Error> {
         let text = |item: &Value| item.as_str().map(str::to_owned);
         let list = match self.map.get(name) {
@@ -85,12 +85,12 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// A string that must be present.
+    /// Reads a string that must be present.
     pub(super) fn required(&self, name: &str) -> Result<String, Error> {
         self.text(name)?.ok_or_else(|| self.missing(name))
     }
 
-    /// An absolute URL.
+    /// Reads an absolute URL.
     pub(super) fn url(&self, name: &str) -> Result<Option<Url>, Error> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         Url::parse(&text).map(Some).map_err(|why| {
@@ -98,7 +98,7 @@ impl<'a> Members<'a> {
         })
     }
 
-    /// A non-negative integer.
+    /// Reads a non-negative integer.
     pub(super) fn whole(&self, name: &str) -> Result<Option<u64>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
@@ -113,7 +113,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A boolean, which is `false` if the member is missing.
+    /// Reads a boolean, which is `false` if the member is missing.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(false),
@@ -124,7 +124,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// The members of an object inside this one.
+    /// Reads an object inside this one.
     pub(super) fn object(&self, name: &str) -> Result<Option<Members<'a>>, Error> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),

@@ -38,7 +38,7 @@ pub const VARIABLE: &str = "GOOGLE_APPLICATION_CREDENTIALS";
 /// A credential configuration with typed members. Whether their values work is checked elsewhere.
 #[derive(Debug)]
 pub struct CredentialConfig {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
     /// A digest of the whole file, including secrets.
     pub digest: String,
@@ -73,7 +73,7 @@ pub struct Impersonation {
 }
 
 impl Impersonation {
-    /// The impersonation of an account in this universe.
+    /// Creates the impersonation of an account in this universe.
     ///
     /// # Errors
     /// `CONFIGURATION` if the universe is not a domain.
@@ -87,7 +87,7 @@ impl Impersonation {
         Ok(Impersonation { url, account: account.to_owned(), lifetime: None })
     }
 
-    /// The impersonation of another account at the same service.
+    /// Creates the impersonation of another account at the same service.
     pub fn beside(&self, account: &str) -> Option<Impersonation> {
         let tail = format!("/{}:generateAccessToken", self.account);
         let service = self.url.as_typed().strip_suffix(tail.as_str())?;

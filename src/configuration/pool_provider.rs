@@ -24,10 +24,10 @@ pub struct PoolProvider {
 const FORM: &str = "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/\
                     providers/PROVIDER";
 
-/// The longest audience that a pool provider can allow, in characters.
+/// The maximum length of an audience that a pool provider can allow, in characters.
 pub const LONGEST_AUDIENCE: usize = 256;
 
-/// The longest `google.subject`, in bytes.
+/// The maximum length of `google.subject`, in bytes.
 pub const LONGEST_SUBJECT: usize = 127;
 
 impl PoolProvider {
@@ -148,7 +148,8 @@ impl PoolProvider {
                 self.gcloud("describe"),
                 self.allow_audience(aud)
             ),
-            // Allowing it would accept the tokens of everyone who may use the other provider.
+            // Allowing the name of another provider would accept the tokens of everyone who may use
+            // that provider.
             Some(aud) if !is_provider(aud) && aud.chars().count() <= LONGEST_AUDIENCE => {
                 format!("{request}, or {}", self.allow_audience(aud))
             }
@@ -186,7 +187,7 @@ impl PoolProvider {
     }
 }
 
-/// The workload identity pool in the audience of a workload of a fleet,
+/// The workload identity pool in the audience for a workload in a fleet,
 /// `identitynamespace:POOL:PROVIDER`. Its tokens have the pool as their `aud`.
 /// <https://cloud.google.com/kubernetes-engine/fleet-management/docs/use-workload-identity>
 pub fn pool_of_fleet(audience: &str) -> Option<&str> {
@@ -217,8 +218,8 @@ fn wrong_host(audience: &str, place: &str) -> Error {
 const WORDS: [&str; 5] =
     ["projects", "locations", "workloadIdentityPools", "workforcePools", "providers"];
 
-/// The full resource name that was meant, if only its beginning, its end, the location or the case of
-/// a word is wrong.
+/// Finds the full resource name that was meant, if only its beginning, its end, the location or the
+/// case of a word is wrong.
 fn meant(audience: &str) -> Option<String> {
     let trimmed = audience.trim_end_matches(|c: char| c.is_whitespace() || "\"'/".contains(c));
     let start = ["projects/", "locations/"].iter().find_map(|word| trimmed.rfind(word))?;
@@ -236,7 +237,7 @@ fn meant(audience: &str) -> Option<String> {
     (name != audience && PoolProvider::parse(&name).is_ok()).then_some(name)
 }
 
-/// The project, the pool and the provider in the path of a resource name.
+/// Splits the path of a resource name into the project, the pool and the provider.
 fn split<'a>(
     path: &'a str,
     audience: &str,

@@ -1,6 +1,6 @@
 //! Where credentials are found, in the order of Google's client libraries.
 //!
-//! 1. the file of `--credentials`, then of `GOOGLE_APPLICATION_CREDENTIALS`
+//! 1. the file that `--credentials` names, then the one that `GOOGLE_APPLICATION_CREDENTIALS` names
 //! 2. the well-known file, which `gcloud auth application-default login` writes
 //! 3. the metadata server, if `GCE_METADATA_HOST` names one or this host belongs to Google Cloud
 //!
@@ -21,7 +21,7 @@ use crate::world::HOME;
 /// The variable with the path of the folder for the settings of gcloud.
 const GCLOUD_FOLDER: &str = "CLOUDSDK_CONFIG";
 
-/// Variables in which Terraform, gcloud and the action google-github-actions/auth have the path.
+/// Variables that Terraform, gcloud and the action google-github-actions/auth use for the path.
 const OTHER_VARIABLES: [&str; 3] =
     ["GOOGLE_CREDENTIALS", "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE", "GOOGLE_GHA_CREDS_PATH"];
 
@@ -31,13 +31,13 @@ pub const METADATA_HOST: &str = "GCE_METADATA_HOST";
 /// The variable that is `true` if there is no metadata server.
 const NO_METADATA: &str = "NO_GCE_CHECK";
 
-/// The metadata server of every host of Google Cloud.
+/// The address of the metadata server on every Google Cloud host.
 const METADATA_ADDRESS: &str = "169.254.169.254";
 
-/// Its name.
+/// The name of the metadata server.
 const METADATA_NAME: &str = "metadata.google.internal";
 
-/// Its name, as users write it.
+/// The name of the metadata server, in the forms that users write.
 const METADATA_NAMES: [&str; 3] =
     [METADATA_NAME, "metadata.google.internal.", "metadata.google.internal:80"];
 
@@ -134,7 +134,7 @@ impl NoServer {
         }
     }
 
-    /// How to use one.
+    /// How to use a metadata server.
     pub fn fix(self) -> String {
         match self {
             NoServer::Off => format!("unset {NO_METADATA}"),
@@ -146,9 +146,9 @@ impl NoServer {
     }
 }
 
-/// The origin of the metadata server, or why there is none. Unless a variable names the server, it is
-/// used only on a Google Cloud host: other clouds have a server with other secrets at the same
-/// address.
+/// Finds the origin of the metadata server, or why there is none. Unless a variable names the
+/// server, it is used only on a Google Cloud host: other clouds have a server with other secrets at
+/// the same address.
 ///
 /// # Errors
 /// `CONFIGURATION` if a variable has a wrong value.

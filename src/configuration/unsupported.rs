@@ -1,14 +1,14 @@
 //! The members of a configuration that this program does not use.
 //!
-//! A member that changes whom the token is for is refused by name: a client that supports it gets
-//! the token of another identity, and this program would silently get a different one. All other
-//! unknown members are ignored, as every client does.
+//! A member that changes whom the token is for is refused by name: a client that supports the
+//! member gets the token of one identity, and this program would silently get that of another. All
+//! other unknown members are ignored, as every client does.
 //!
 //! - At the top level, clients and tools store settings that have nothing to do with the identity
 //!   (`quota_project_id`, `token_info_url`, `trust_boundary`, comments). Only the names in
 //!   [`IDENTITY`] are refused.
-//! - The objects inside it exist only to select a token. Any member that is not known may select
-//!   another token, so all except notes are refused.
+//! - The objects inside the configuration exist only to select a token. Any unknown member may
+//!   select another token, so all except notes are refused.
 
 use serde_json::{Map, Value};
 
@@ -19,7 +19,7 @@ use crate::options::nearest;
 /// Top-level members that change the identity of the token, or that name another type of
 /// credentials. `*` stands for any ending.
 const IDENTITY: &[(&str, &str)] = &[
-    // The token exchange (RFC 8693) then gets a token for two parties.
+    // With these members, the token exchange (RFC 8693) returns a token for two parties.
     ("actor_*", "it makes another party act for the subject"),
     // The library calls code of the application instead of using credential_source.
     ("subject_token_*", "it selects another subject token"),
@@ -38,7 +38,7 @@ const IDENTITY: &[(&str, &str)] = &[
     ("workload_*", "it selects the principal"),
 ];
 
-/// The members that are used at the top level, of those that [`IDENTITY`] covers.
+/// The top-level members that [`IDENTITY`] covers, but that this program uses.
 const TOP: &[&str] = &[
     "subject_token_type",
     "service_account_impersonation_url",
@@ -71,7 +71,7 @@ pub const VERIFICATION: (&str, &str) = (
     "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15",
 );
 
-/// The members that only have an effect in one object, by that object.
+/// The members that have an effect only in one object, listed by object.
 const PLACE: &[(&str, &[&str])] = &[
     ("service_account_impersonation", &["token_lifetime_seconds"]),
     ("credential_source.executable", EXECUTABLE),
@@ -85,7 +85,7 @@ const EXECUTABLE: &[&str] =
 /// Refuses the members of the top level that change whom the token is for.
 ///
 /// # Errors
-/// `CONFIGURATION` with the name of the first one.
+/// `CONFIGURATION` with the name of the first such member.
 pub(super) fn refuse_at_the_top(members: &Members) -> Result<(), Error> {
     for name in given(members).filter(|name| !TOP.contains(name)) {
         if let Some((_, why)) = IDENTITY.iter().find(|(pattern, _)| covers(pattern, name)) {
@@ -101,7 +101,7 @@ pub(super) fn refuse_at_the_top(members: &Members) -> Result<(), Error> {
 /// Refuses the members of `credential_source` and its objects that select another token.
 ///
 /// # Errors
-/// `CONFIGURATION` with the name of the first one.
+/// `CONFIGURATION` with the name of the first such member.
 pub(super) fn refuse_in_source(source: &Members) -> Result<(), Error> {
     let is_aws = given(source).any(|name| name == "environment_id");
     let mut places = PLACES.iter().filter(|name| given(source).any(|given| given == **name));
@@ -133,8 +133,8 @@ pub(super) fn refuse_in_source(source: &Members) -> Result<(), Error> {
     Ok(())
 }
 
-/// Refuses the URLs of an AWS source that are not those of every client, and without
-/// `environment_id` all that only AWS sources have.
+/// Refuses the URLs of an AWS source that are not the default of every client. Without
+/// `environment_id`, refuses all members that only AWS sources have.
 fn aws_urls(source: &Members, is_aws: bool) -> Result<(), Error> {
     for name in given(source).filter(|name| is_aws || *name != "url") {
         let value = source.map.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -170,7 +170,7 @@ fn refuse_unknown(members: &Members, known: &[&'static str]) -> Result<(), Error
         Some(name) => {
             let refused = refused(members, name).cause("it may select another token");
             let place = PLACE.iter().find(|(_, names)| names.contains(&name));
-            // A name that begins with another letter is not a mistyped one.
+            // A name that begins with another letter is probably not a typing mistake.
             let is_similar = |known: &&str| known.get(..1) == name.get(..1);
             Err(match (place, nearest(name, known.iter().copied()).filter(is_similar)) {
                 (Some((place, _)), _) => refused.fix(format!("move {name} to {place}")),
@@ -182,7 +182,7 @@ fn refuse_unknown(members: &Members, known: &[&'static str]) -> Result<(), Error
     }
 }
 
-/// The members of the top level that belong in another object, where clients look for them, each
+/// Lists the top-level members that belong in another object, where clients look for them, each
 /// with that object.
 pub fn misplaced(map: &Map<String, Value>) -> impl Iterator<Item = (&str, &'static str)> {
     map.keys().filter_map(|name| {
@@ -217,7 +217,7 @@ fn covers(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// Whether a member is a note of the author, which no client reads.
+/// Whether a member is a note by the author of the file, which no client reads.
 fn is_note(name: &str) -> bool {
     name.starts_with(['_', '$', '/', '#'])
         || ["comment", "comments", "description", "name", "note", "notes"].contains(&name)

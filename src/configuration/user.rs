@@ -19,7 +19,7 @@ const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
 /// The credentials of a user.
 #[derive(Debug)]
 pub struct UserCredentials {
-    /// The file.
+    /// The path of the file.
     pub path: PathBuf,
     /// The object in the file that contains the members, such as `source_credentials`.
     pub inside: Option<&'static str>,

@@ -14,7 +14,7 @@ use crate::world::World;
 pub enum Destination {
     /// The document on standard output, cached in the output file if there is one.
     Stdout(Option<CachedFile>),
-    /// `_INTERACTIVE=1`: standard output is a terminal, the client reads the output file only.
+    /// `_INTERACTIVE=1`: the client does not read standard output, but only the output file.
     OutputFile(CachedFile),
     /// `--format=text`: only the token on standard output.
     BareStdout,
@@ -23,7 +23,7 @@ pub enum Destination {
 }
 
 impl Destination {
-    /// The destination for a request. `digest` identifies the request.
+    /// Selects the destination for a request. `digest` identifies the request.
     ///
     /// # Errors
     /// `USAGE` if an interactive client names no output file.
@@ -66,7 +66,7 @@ impl Destination {
         matches!(self, Destination::Stdout(_) | Destination::OutputFile(_))
     }
 
-    /// The same file, for a run that prints nothing.
+    /// Converts the destination to one that writes the same file and prints nothing.
     ///
     /// # Errors
     /// `USAGE` if there is no file.
@@ -84,8 +84,8 @@ impl Destination {
         }
     }
 
-    /// Returns the document in the file if it is still usable and `reuse` is set. Otherwise gets one and
-    /// stores it.
+    /// Returns the document in the file if it is still usable and `reuse` is set. Otherwise gets a
+    /// new document and stores it.
     ///
     /// # Errors
     /// The errors of [`cache::obtain`] and of [`Destination::store`].

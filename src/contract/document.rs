@@ -1,4 +1,4 @@
-//! The version-1 documents, exactly as every client can read them.
+//! The version-1 documents, in the form that every client can read.
 //!
 //! `version` is the integer 1, `success` is a boolean, `code` is a string, and `expiration_time` is
 //! in whole seconds; any other type breaks some client. A failure also has `token_type`, because
@@ -27,9 +27,9 @@ pub struct Document {
 }
 
 impl Document {
-    /// The document for a token at the time `now`, in seconds since 1970. `margin` is the value of
-    /// `--expiry-margin` in seconds; the default is random, from a tenth to a fifth of
-    /// the remaining lifetime.
+    /// Creates the document for a token at the time `now`, in seconds since 1970. `margin` is the
+    /// value of `--expiry-margin` in seconds; the default is random, from a tenth to a fifth of the
+    /// remaining lifetime.
     ///
     /// # Errors
     /// `EXPIRED` if the token expires within the margin.
@@ -44,8 +44,9 @@ impl Document {
         Ok(Document { token_type: token_type.on_the_wire(), token: token.text, expiration_time })
     }
 
-    /// The document for another token, if the issuer, subject and audience of that token are those of this
-    /// one and it has not expired. It has the expiry margin of this one.
+    /// Creates the document for another token, `text`, if that token has the issuer, subject and
+    /// audience of the token in this document and has not expired. The expiry margin is that of
+    /// this document.
     pub(super) fn renewed(&self, text: &str, now: i64) -> Option<Document> {
         let request = |text: &str| {
             let claims = jwt::claims(text)?;
@@ -135,7 +136,7 @@ pub fn is_ours(document: &Value) -> bool {
     document.get(REQUEST_MEMBER).is_some()
 }
 
-/// The token in a version-1 document of any program.
+/// Reads the token in a version-1 document from any program.
 ///
 /// # Errors
 /// Why the document has no token; for a failure, its code and message, redacted.
@@ -158,16 +159,17 @@ pub fn token(document: &Value, token_type: TokenType) -> Result<Secret, String> 
     token.map(Secret::new).ok_or_else(|| format!("it has no {name}"))
 }
 
-/// The `expiration_time` of a version-1 document of any program, in seconds since 1970. A negative
-/// one counts as 0.
+/// The `expiration_time` of a version-1 document from any program, in seconds since 1970. A
+/// negative time counts as 0.
 pub fn stated_expiry(document: &Value) -> Option<i64> {
     let stated = document.get("expiration_time")?;
     let is_negative = stated.as_f64().is_some_and(|seconds| seconds < 0.0);
     if is_negative { Some(0) } else { time::instant(stated) }
 }
 
-/// When the token in a version-1 document of any program expires, in seconds since 1970: at its
-/// `expiration_time`, or earlier if the token says so. `None` without an `expiration_time`.
+/// When the token in a version-1 document from any program expires, in seconds since 1970: at the
+/// `expiration_time`, or earlier if the token states an earlier expiry. `None` without an
+/// `expiration_time`.
 pub fn expiry(document: &Value) -> Option<i64> {
     let stated = stated_expiry(document)?;
     Some(expiry_of_token(document).unwrap_or(stated).min(stated))

@@ -28,17 +28,17 @@ pub fn is_document_file(existing: &Existing<'_>, _new: Option<&str>) -> bool {
     is_document(existing.content)
 }
 
-/// Whether an output file for the bare token `new` may be replaced, or removed without a new token.
-/// A file with a token has no mark of this program, so it must be private, as this program writes
-/// it, and contain a token of the same workload.
+/// Whether an output file for the bare token `new` may be replaced, or removed if there is no new
+/// token. Nothing in a file with a bare token shows which program wrote it, so the file must be
+/// private, like all files that this program writes, and contain a token of the same workload.
 pub fn is_token_file(existing: &Existing<'_>, new: Option<&str>) -> bool {
     let old = std::str::from_utf8(existing.content).ok().filter(|_| existing.is_private);
     let old = old.and_then(|old| identity(old, new.is_none()));
     is_document(existing.content) || old.is_some_and(|old| new.is_none_or(|new| old.is_of(new)))
 }
 
-/// Whether these are documents of any program. Usually it is one; programs that append to the file
-/// write several. The last one may be cut short.
+/// Whether `content` consists of documents from any program: usually one, or several if a program
+/// appends to the file. The last one may be cut short.
 pub fn is_document(content: &[u8]) -> bool {
     let mut documents = serde_json::Deserializer::from_slice(content).into_iter::<Value>();
     let mut start = 0;
@@ -84,8 +84,8 @@ fn is_beginning_of_name(content: &[u8]) -> bool {
     MEMBERS.iter().any(|member| member.as_bytes().starts_with(name))
 }
 
-/// The names and values of the members of an object, up to the end of the text. A value is the text
-/// in which it is written.
+/// Lists the names and values of the members of an object that may be cut short. A value is its
+/// JSON text.
 fn members(object: &[u8]) -> Vec<(&[u8], &[u8])> {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
     let parts = object.split(|&byte| {
@@ -132,7 +132,8 @@ impl Identity {
     }
 }
 
-/// The workload of a token; `None` if the text is not a token.
+/// Identifies the workload of a token; `None` if the text is not a token. If `any` is set, all JWTs
+/// have the same workload.
 fn identity(text: &str, any: bool) -> Option<Identity> {
     let claims = |claims: Map<String, Value>| {
         Identity::Jwt(["iss", "sub"].map(|name| claims.get(name).filter(|_| !any).cloned()))

@@ -26,7 +26,7 @@ use crate::stdio;
 use crate::token::TokenType;
 use crate::world::Deadline;
 
-/// How long the watchdog waits until its output is read.
+/// How long the watchdog waits for its output to be read.
 const PRINTING: Duration = Duration::from_millis(50);
 
 /// How a failure is reported.
@@ -86,21 +86,21 @@ impl From<String> for Output {
     }
 }
 
-/// Gets the failure of a thread.
+/// A function that receives the failure of a thread.
 type Report = Box<dyn FnOnce(Error)>;
 
 thread_local! {
-    /// What happens instead of the end of the process if this thread panics.
+    /// What is called if this thread panics, instead of ending the process.
     static INSTEAD: RefCell<Option<Report>> = const { RefCell::new(None) };
 }
 
-/// Makes a panic end only this thread of a server: its locks are released, and `report` gets the
-/// failure. The thread then waits forever, because a released program cannot unwind.
+/// Makes a panic stop only this thread of a server: its locks are released, and `report` receives
+/// the failure. The thread then waits forever, because a release build cannot unwind.
 pub fn contain_panics(report: impl FnOnce(Error) + 'static) {
     INSTEAD.set(Some(Box::new(report)));
 }
 
-/// The one exit of this process.
+/// The only exit of this process.
 #[derive(Debug, Clone)]
 pub struct Exit(Arc<State>);
 
@@ -123,8 +123,8 @@ impl std::fmt::Debug for State {
 }
 
 impl Exit {
-    /// An exit that has not happened yet. From its first wait on, a watchdog ends the process
-    /// shortly before the deadline.
+    /// Creates the exit of this process. When the process waits for the first time, a watchdog
+    /// starts; it ends the process shortly before the deadline.
     pub fn new(form: FailureForm, deadline: Deadline) -> Exit {
         let exit = Exit(Arc::new(State {
             form: Mutex::new(form),
@@ -179,8 +179,8 @@ impl Exit {
         }
     }
 
-    /// Sets what the command prints instead of a failure if it reaches its deadline, and its exit
-    /// status. It gets the failure.
+    /// Sets what the command prints instead of a failure if it reaches its deadline. `unfinished`
+    /// receives the failure, and returns the text and the exit status.
     pub fn if_unfinished(&self, unfinished: impl Fn(&Error) -> (String, u8) + Send + 'static) {
         let mut current = self.0.unfinished.lock().unwrap_or_else(PoisonError::into_inner);
         *current = Some(Box::new(unfinished));
@@ -263,8 +263,8 @@ impl Exit {
         self.on_standard_error(error)
     }
 
-    /// Reports a failure when nothing can be written to standard output, so only standard error and
-    /// a status other than 0 can report the failure.
+    /// Reports a failure on standard error and with a status other than 0, because nothing can be
+    /// written to standard output.
     fn without_output(&self, error: &Error) -> i32 {
         let status = report(error);
         self.form().status.filter(|status| *status != 0).unwrap_or(status).into()
@@ -313,8 +313,8 @@ fn report(error: &Error) -> u8 {
     error.kind().exit_status()
 }
 
-/// The failure to print the output. If standard output is closed, the standard library opens
-/// `/dev/null` in its place, and there is no failure.
+/// The error if the output cannot be written. If standard output is closed, the standard library
+/// opens `/dev/null` in its place, and there is no error.
 fn not_written(error: std::io::Error) -> Error {
     let fix = match error.kind() {
         ErrorKind::BrokenPipe => "check why the program that reads the output exited",
@@ -335,7 +335,7 @@ fn write(mut to: impl Write + AsFd, text: &str) -> std::io::Result<()> {
     to.flush()
 }
 
-/// Whether `PIPE_BUF` bytes can be written without a wait.
+/// Whether `PIPE_BUF` bytes can be written without waiting.
 #[cfg(unix)]
 fn is_writable(to: &impl AsFd) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};

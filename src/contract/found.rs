@@ -7,7 +7,7 @@ use super::document::{self, Document};
 use crate::files::ownership;
 use crate::world::World;
 
-/// The content of an output file, for the run that has written a document to it.
+/// What a run that has written a document to an output file finds in the file later.
 #[derive(Debug)]
 pub enum Found {
     /// The token of that run.
@@ -21,7 +21,7 @@ pub enum Found {
 }
 
 impl Destination {
-    /// What the file contains now. `own` is the document that this run has written to it.
+    /// Finds out what the file contains now. `own` is the document that this run has written to it.
     pub fn find(&self, own: &Document, world: &World) -> Found {
         let Some(file) = self.file() else { return Found::Own };
         let (bytes, now) = (ownership::read_trusted(file.path()), world.clock.now());
@@ -81,7 +81,7 @@ mod tests {
         Document::new(token, TokenType::Jwt, Some(0), Clock.now()).unwrap()
     }
 
-    /// The name of what a run that wrote `own` finds, if the file contains `content` by then.
+    /// Names what a run that wrote `own` finds if the file contains `content` later.
     fn found(destination: &Destination, own: &Document, content: &str) -> &'static str {
         let path = destination.file().unwrap().path();
         let _ = std::fs::remove_file(path);

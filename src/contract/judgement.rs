@@ -1,8 +1,8 @@
 //! How Google's clients read a version-1 document that another program wrote.
 //!
-//! Clients differ in how strictly they read a document. Typed languages refuse a member of another
-//! type; others use it, or fail when they compare it. The names of the clients come from runs of all
-//! of them with each document. gcloud means bq and gsutil too.
+//! Clients differ in how strictly they read a document. Those in typed languages refuse a member of
+//! the wrong type; others use the member, or fail when they compare it. Which clients fail was
+//! found by running all of them with each document. gcloud stands for bq and gsutil too.
 
 use serde_json::Value;
 
@@ -13,22 +13,22 @@ use crate::token::TokenType;
 /// What is wrong with a document, and which clients fail.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it is, and what clients do.
+    /// What is wrong, and how clients react.
     pub what: String,
     /// What the program must print instead.
     pub fix: String,
-    /// Whether a client fails now; otherwise, only later.
+    /// Whether a client fails now. Otherwise, it fails later or does not show a reason.
     pub fails: bool,
 }
 
 impl Trouble {
-    /// A trouble with which a client fails now.
+    /// Creates a trouble with which a client fails now.
     pub fn new(what: impl Into<String>, fix: impl Into<String>) -> Trouble {
         Trouble { what: what.into(), fix: fix.into(), fails: true }
     }
 }
 
-/// What is wrong with how a program that printed a success ended.
+/// Judges the exit status and the error output of a program that printed a success.
 pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> {
     match (exit_status_is_0, wrote_to_stderr) {
         (false, _) => Some(Trouble::new(
@@ -44,7 +44,7 @@ pub fn of_run(exit_status_is_0: bool, wrote_to_stderr: bool) -> Option<Trouble> 
     }
 }
 
-/// How clients treat a program that leaves a process with its standard output.
+/// The trouble with a program that leaves behind a process that keeps standard output open.
 pub fn keeps_output_open() -> Trouble {
     Trouble::new(
         "a process that it started keeps standard output open, so clients wait until their \
@@ -53,7 +53,7 @@ pub fn keeps_output_open() -> Trouble {
     )
 }
 
-/// Whether JSON has a member that only a document of the contract has, even if it is incomplete.
+/// Whether a JSON value is meant as a document of the contract, even if it is incomplete.
 pub fn is_document(value: &Value) -> bool {
     value.get("version").is_some() || value.get("success").is_some()
 }
@@ -64,7 +64,7 @@ pub fn is_failure(document: &Value) -> bool {
     success.is_some_and(|success| *success == false || *success == "false")
 }
 
-/// Why clients do not show the reason that a document with a failure states.
+/// Finds out why clients would not show the reason that a failure document states.
 pub fn of_failure(document: &Value) -> Vec<Trouble> {
     let why = "so clients do not show why the program failed";
     let member = |name: &str| match document.get(name) {
@@ -100,7 +100,8 @@ pub enum Place {
 }
 
 impl Place {
-    /// Says that these clients refuse a member. Rust runs the command instead of using such a file.
+    /// Appends to `what` that these clients refuse the member. For the output file, Rust is left
+    /// out, because it runs the command instead of using such a file.
     fn refused_by(self, what: &str, clients: &[&str]) -> String {
         let runs_command = |client: &str| self == Place::File && client == "Rust";
         let clients: Vec<&str> =
@@ -115,7 +116,7 @@ impl Place {
     }
 }
 
-/// What is wrong with a document that reports success; the first problem of each member.
+/// Finds what is wrong with a document that reports success: the first problem of each member.
 pub fn of_success(document: &Value, token_type: TokenType, place: Place) -> Vec<Trouble> {
     let version = match document.get("version") {
         Some(Value::Number(number)) if number.as_u64() == Some(1) => None,
@@ -143,7 +144,8 @@ pub fn of_success(document: &Value, token_type: TokenType, place: Place) -> Vec<
     [version, success, token, time, unused].into_iter().flatten().collect()
 }
 
-/// A member that a success does not need. Go and Rust read it all the same.
+/// Finds a member of the wrong type that a success does not need. Go and Rust read such members
+/// too.
 fn unused(document: &Value, expected: TokenType, place: Place) -> Option<Trouble> {
     let names = ["id_token", "saml_response", "code", "message"];
     let mut unused = names.into_iter().filter(|name| *name != member(expected));
@@ -154,7 +156,7 @@ fn unused(document: &Value, expected: TokenType, place: Place) -> Option<Trouble
     Some(Trouble::new(what, format!("remove {name}, or set it to a string in double quotes")))
 }
 
-/// The clients that refuse a number in quotes. Java reads a whole number from them.
+/// The clients that refuse a number in quotes. Java accepts a whole number in quotes.
 fn refusing_number(text: &str) -> Vec<&'static str> {
     let java = text.parse::<i64>().is_err().then_some("Java");
     ["Python", "gcloud", "Go"].into_iter().chain(java).chain(["Ruby", "Rust"]).collect()
@@ -189,7 +191,7 @@ fn token(document: &Value, expected: TokenType) -> Option<Trouble> {
     })
 }
 
-/// Smaller values are lifetimes and not times: as a time, this value is in 1972.
+/// The smallest number that counts as a time: the beginning of 1972. Smaller numbers are lifetimes.
 const FIRST_TIME: i64 = 2 * 365 * 86_400;
 
 fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {
@@ -234,7 +236,7 @@ fn expiration_time(document: &Value, place: Place) -> Option<Trouble> {
 /// compute it from a lifetime, a moment after the token was issued.
 const TOLERANCE: i64 = 60;
 
-/// A token that expires before the `expiration_time` until which clients reuse it.
+/// Reports a token that expires before the `expiration_time`, until which clients reuse it.
 pub fn outlives_token(document: &Value) -> Option<Trouble> {
     let stated = document.get("expiration_time").and_then(time::whole_second)?;
     let expiry = expiry_of_token(document).filter(|expiry| stated - expiry > TOLERANCE)?;

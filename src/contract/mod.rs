@@ -1,8 +1,8 @@
 //! The contract between a Google client and an executable credential source.
 //!
 //! The client sets `GOOGLE_EXTERNAL_ACCOUNT_*` variables, runs the executable, and reads one
-//! version-1 JSON document from its standard output. It reads the output file instead if the
-//! document in it has not expired.
+//! version-1 JSON document from its standard output. The client reads the output file instead if
+//! the document there has not expired.
 //! <https://google.aip.dev/auth/4117>
 
 pub mod destination;

@@ -34,7 +34,7 @@ pub const VARIABLES: &[(&str, &str)] = &[
 /// A file that caches the token, and the setting that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutputFile {
-    /// The path.
+    /// The path of the file.
     pub path: PathBuf,
     /// The option or variable that names the file, for messages.
     pub place: &'static str,
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_variable_is_not_set() {
+    fn an_empty_variable_counts_as_not_set() {
         let env =
             env(&[("AUDIENCE", ""), ("TOKEN_TYPE", ""), ("INTERACTIVE", "0"), ("REVOKE", "1")]);
         let request = SubjectTokenRequest::new(&Options::default(), &env).unwrap();

@@ -50,17 +50,17 @@ use crate::show;
 /// The largest file, response or program output that is read, in bytes.
 pub const LIMIT: usize = 1024 * 1024;
 
-/// The beginning of a block of PEM.
+/// The beginning of a PEM block.
 const PEM: &[u8] = b"-----BEGIN ";
 
-/// The fix if the operating system refuses a file or a socket.
+/// The fix if the operating system refuses to open one more file or socket.
 pub const MORE_FILES: &str = if cfg!(windows) {
-    "close other programs on this host"
+    "close programs that hold many open handles, or restart this host"
 } else {
     "raise the limit on open files (ulimit -n)"
 };
 
-/// The absolute form of a path, which does not have to exist.
+/// The absolute form of a path, which need not exist.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -136,7 +136,7 @@ fn text(
     let bytes = Zeroizing::new(bytes(path, open, option, missing)?);
     let text = match str::from_utf8(&bytes) {
         Ok(text) => Secret::new(text),
-        // Data outside the blocks of PEM is permitted and ignored (RFC 7468, section 2).
+        // Data outside PEM blocks is permitted and ignored (RFC 7468, section 2).
         Err(_) if bytes.windows(PEM.len()).any(|part| part == PEM) => {
             Secret::new(String::from_utf8_lossy(&bytes))
         }
@@ -188,7 +188,7 @@ fn bytes(
     })
 }
 
-/// Why a value of `option` is not the path of a file on this host, and the fix.
+/// Explains why a value of `option` is not the path of a file on this host, with the fix.
 pub fn mistaken_path(value: &str, option: &str) -> Option<(String, String)> {
     let path = Path::new(value);
     if path.is_symlink() && !path.exists() {
@@ -226,7 +226,8 @@ fn is_scheme(text: &str) -> bool {
     matches!(text, "file" | "http" | "https")
 }
 
-/// The kind of host whose paths look like this one, if it is not the kind of this host.
+/// The operating system whose paths look like `path`, Unix or Windows, if this host runs the other
+/// one.
 pub fn another_system(path: &str) -> Option<&'static str> {
     let mut start = path.chars();
     let drive = matches!((start.next(), start.next(), start.next()),
@@ -302,7 +303,7 @@ pub fn survive_size_limit() {
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, noticed);
 }
 
-/// There is no such limit on this platform.
+/// Does nothing, because this platform has no such limit.
 #[cfg(not(unix))]
 pub fn survive_size_limit() {}
 

@@ -23,7 +23,7 @@ use crate::{shell, show};
 /// The largest file whose content is examined, in bytes. A token of 1 MiB in base64 fits.
 pub const LIMIT: usize = 2 * super::LIMIT;
 
-/// How many more bytes are read if they are white space or zeros.
+/// How many more bytes are read while they are white space or NUL characters.
 const MOST_BLANKS: u64 = 64 * 1024 * 1024;
 
 /// Why a file is not used.
@@ -46,7 +46,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Why a file could not be opened or created.
+    /// Explains why a file could not be opened or created.
     pub fn of(path: &Path, error: io::Error) -> Refusal {
         let directory = super::directory(path);
         match error.kind() == io::ErrorKind::NotFound && !directory.is_dir() {
@@ -116,16 +116,16 @@ impl From<io::Error> for Refusal {
 /// The content of a file that is to be replaced or removed.
 #[derive(Debug)]
 pub struct Existing<'a> {
-    /// The content, without zero bytes and white space at the end and without a byte order mark.
-    /// At most [`LIMIT`] bytes.
+    /// The content, without a byte order mark, and without NUL characters and white space at its
+    /// ends. At most [`LIMIT`] bytes.
     pub content: &'a [u8],
     /// Whether the file belongs to this user and nobody else can access it, as with all files that
     /// this program writes.
     pub is_private: bool,
 }
 
-/// The content of a file, which must belong to this user or to the system administrator; `None` if
-/// it does not exist.
+/// Reads a file, which must belong to this user or to the system administrator, and to which no
+/// other user may have write access; `None` if it does not exist.
 ///
 /// # Errors
 /// Why the file is not trusted.
@@ -137,7 +137,7 @@ pub fn read_trusted(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Refusal> 
     Ok(Some(Zeroizing::new(bytes)))
 }
 
-/// Opens or creates a lock file. It is only opened for reading and writing, not changed.
+/// Opens or creates a lock file for reading and writing. The content is not changed.
 ///
 /// # Errors
 /// Why the file is not used as a lock.
@@ -151,7 +151,7 @@ pub fn open_lock(path: &Path) -> Result<File, Refusal> {
 }
 
 /// Checks that the file at `path` may be replaced or removed: it does not exist, has no content but
-/// white space and zero bytes, or `is_ours` recognizes its content.
+/// white space and NUL characters, or `is_ours` recognizes its content.
 ///
 /// # Errors
 /// Why the file must be left unchanged.
@@ -191,7 +191,8 @@ pub fn require_appendable(path: &Path, is_ours: impl Fn(&[u8]) -> bool) -> Resul
     }
 }
 
-/// Whether the rest of a file, which may be large, contains nothing but white space and zero bytes.
+/// Whether the rest of a file, which may be large, contains nothing but white space and NUL
+/// characters.
 fn is_blank_to_the_end(file: File) -> io::Result<bool> {
     let mut rest = file.take(MOST_BLANKS);
     let mut chunk = [0; 16 * 1024];
@@ -204,13 +205,13 @@ fn is_blank_to_the_end(file: File) -> io::Result<bool> {
     }
 }
 
-/// Whether a file contains nothing but white space and zero bytes.
+/// Whether a file contains nothing but white space and NUL characters.
 pub fn is_blank(bytes: &[u8]) -> bool {
     trimmed(bytes).is_empty()
 }
 
-/// The content without a byte order mark, and without white space and zero bytes at its ends. A
-/// file system may fill a file with zero bytes after a crash.
+/// The content without a byte order mark, and without white space and NUL characters at its ends. A
+/// file system may fill a file with NUL characters after a crash.
 fn trimmed(bytes: &[u8]) -> &[u8] {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let is_filler = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, 0 | 0x0b);
@@ -239,8 +240,8 @@ pub(super) fn names_a_directory(path: &Path) -> bool {
     last.is_some_and(|&byte| std::path::is_separator(char::from(byte)))
 }
 
-/// The reason for which a file could not be opened. The operating system has no error code of its
-/// own for a link, a socket or a directory on every platform.
+/// The reason why a file could not be opened. Not every platform has a separate error code for a
+/// link, a socket or a directory.
 fn refusal(path: &Path, error: io::Error) -> Refusal {
     match path.symlink_metadata().map(|metadata| require_regular(&metadata)) {
         Ok(Err(refusal)) => refusal,
@@ -278,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn only_worthless_or_recognized_content_is_replaced() {
+    fn only_blank_or_recognized_content_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("f");
         require_replaceable(&path, is_ours).unwrap();

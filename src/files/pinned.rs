@@ -1,5 +1,5 @@
-//! A path whose directory is open. A user who can rename the directories above a file cannot make a run examine
-//! the file in one directory and replace the file in another.
+//! A path whose directory is kept open. A user who can rename the directories above a file cannot
+//! make a run examine the file in one directory and replace the file in another.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,8 @@ pub(super) struct Pinned {
 }
 
 impl Pinned {
-    /// The path itself on other systems than Linux, or if the directory cannot be opened.
+    /// Opens the directory of a path. On systems other than Linux, or if the directory cannot be
+    /// opened, the path itself is used.
     pub(super) fn new(path: &Path) -> Pinned {
         #[cfg(target_os = "linux")]
         if let Some(pinned) = of_open_directory(path) {
@@ -21,6 +22,7 @@ impl Pinned {
     }
 }
 
+/// Opens the directory, and names the file through the open directory.
 /// <https://man7.org/linux/man-pages/man5/proc_pid_fd.5.html>
 #[cfg(target_os = "linux")]
 fn of_open_directory(path: &Path) -> Option<Pinned> {

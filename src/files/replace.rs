@@ -16,8 +16,8 @@ use super::{directory, private, seen, waiting::Waiting};
 /// Replaces a file. The new file is accessible only to its owner.
 ///
 /// # Errors
-/// The errors of [`ownership::require_replaceable`] and of the operating system. `path` is then
-/// unchanged.
+/// The errors of [`ownership::require_replaceable`] and of the operating system. After an error,
+/// `path` is unchanged.
 pub fn replace(
     path: &Path,
     content: &[u8],
@@ -29,7 +29,7 @@ pub fn replace(
     put(&pinned.path, content, private::create_new)
 }
 
-/// How often a temporary file is written again if it was removed before its rename.
+/// How many times a temporary file is written again if it was removed before its rename.
 const REPEATS: usize = 2;
 
 /// Writes a file with this content at `path`. Another run, which holds the lock, may remove the
@@ -49,11 +49,12 @@ fn put(
     }
 }
 
-/// Updates a file of another program, whose format provides for updates: completely or not at all.
-/// Links are followed, and the owner and the permissions stay as they are.
+/// Updates a file that belongs to another program, and whose format provides for updates:
+/// completely or not at all. Links are followed, and the owner and the permissions stay as they
+/// are.
 ///
 /// # Errors
-/// The errors of the operating system. The file is then unchanged.
+/// The errors of the operating system. After an error, the file is unchanged.
 pub fn update(path: &Path, content: &[u8]) -> io::Result<()> {
     let _waiting = Waiting::new(path);
     let path = path.canonicalize()?;
@@ -66,8 +67,8 @@ pub fn update(path: &Path, content: &[u8]) -> io::Result<()> {
     rename(file, &path)
 }
 
-/// How often a rename is repeated while another process reads one of the files, and the pause
-/// between.
+/// How many times a rename is repeated while another process reads one of the files, and the pause
+/// before each repetition.
 const RENAMES: usize = 50;
 const RENAME_PAUSE: Duration = Duration::from_millis(20);
 
@@ -147,8 +148,8 @@ fn temporary(
 /// Removes a file if it exists.
 ///
 /// # Errors
-/// The errors of [`ownership::require_replaceable`] and of the operating system. The file then
-/// still exists.
+/// The errors of [`ownership::require_replaceable`] and of the operating system. After an error,
+/// the file still exists.
 pub fn remove(path: &Path, is_ours: impl Fn(&Existing<'_>) -> bool) -> Result<(), Refusal> {
     let _waiting = Waiting::new(path);
     let pinned = Pinned::new(path);
@@ -170,8 +171,8 @@ fn temporary_prefix(path: &Path) -> std::ffi::OsString {
 }
 
 /// Removes the temporary files that killed runs left next to `path`. Only the holder of the lock
-/// may do this, because only a run that waited too long for the lock creates such a file at that
-/// time, and such a run creates it again.
+/// may do this. The only other run that can have a temporary file at that time is one that waited
+/// too long for the lock, and that run writes its file again.
 pub fn remove_leftovers(path: &Path) {
     for left in leftovers(path) {
         let _ = std::fs::remove_file(left);

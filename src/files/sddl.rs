@@ -43,20 +43,20 @@ const RIGHTS: [(&str, u32); 20] = [
 ];
 
 const READ: u32 = 0x1;
-/// For a directory: to create files.
+/// The right to write data; for a directory, to create files.
 const WRITE: u32 = 0x2;
 const DELETE_CHILD: u32 = 0x40;
 const WRITE_DAC: u32 = 0x4_0000;
 const WRITE_OWNER: u32 = 0x8_0000;
 const ALL: u32 = 0x1000_0000;
 
-/// To read a file.
+/// The rights that allow reading a file.
 pub(super) const READING: u32 = READ | ALL | 0x8000_0000;
-/// To change a file.
+/// The rights that allow changing a file.
 pub(super) const WRITING: u32 = WRITE | 0x4 | WRITE_DAC | WRITE_OWNER | ALL | 0x4000_0000;
-/// To create files in a directory.
+/// The rights that allow creating files in a directory.
 pub(super) const CREATING: u32 = WRITE | ALL | 0x4000_0000;
-/// To replace the files in a directory.
+/// The rights that allow replacing the files in a directory.
 pub(super) const REPLACING: u32 = DELETE_CHILD | WRITE_DAC | WRITE_OWNER | ALL;
 
 /// The groups that have one of these rights. Without a list, everybody has all rights.
@@ -87,7 +87,7 @@ fn entries(descriptor: &str) -> impl Iterator<Item = Entry<'_>> {
     descriptor.split('(').skip(1).filter_map(|entry| {
         let fields: Vec<&str> = entry.split(')').next()?.split(';').collect();
         let [kind, flags, rights, _, _, who, ..] = fields.as_slice() else { return None };
-        // IO (inherit only): the entry applies only to the files below.
+        // IO (inherit only): the entry applies only to what is in the directory.
         let is_inherited_only = flags.as_bytes().chunks(2).any(|flag| flag == b"IO");
         (!is_inherited_only).then(|| Entry { kind, rights: mask(rights), who })
     })

@@ -1,4 +1,5 @@
-//! The owner, the access control list and the user of this process, as Windows states them.
+//! The owner and the access control list of a file, and the user of a process, as Windows states
+//! them.
 //! <https://learn.microsoft.com/windows/win32/secauthz/security-descriptor-string-format>
 #![allow(unsafe_code)] // calls into the operating system
 
@@ -89,12 +90,12 @@ fn as_text(descriptor: &Local) -> io::Result<String> {
     };
     match made {
         0 => Err(io::Error::last_os_error()),
-        // SAFETY: the system has just allocated this text, which ends with a zero.
+        // SAFETY: the system has just allocated this text, which is NUL-terminated.
         _ => Ok(unsafe { owned(text) }),
     }
 }
 
-/// The failure of a function that returns an error code.
+/// Converts the result of a function that returns an error code.
 fn succeeded(status: u32) -> io::Result<()> {
     match status {
         0 => Ok(()),
@@ -102,14 +103,14 @@ fn succeeded(status: u32) -> io::Result<()> {
     }
 }
 
-/// A security descriptor that inherits nothing and allows full access to the user and to SYSTEM. What
-/// is created in a directory inherits it with the flags `OICI`.
+/// A security descriptor that inherits nothing and allows full access to the user and to SYSTEM.
+/// With the flags `OICI`, what is created in a directory inherits the descriptor.
 pub(super) fn owner_only(flags: &str) -> io::Result<Local> {
     let user = user()?;
     let text = format!("D:P(A;{flags};FA;;;{user})(A;{flags};FA;;;SY)");
     let text: Vec<u16> = text.encode_utf16().chain([0]).collect();
     let mut descriptor = null_mut();
-    // SAFETY: the text ends with a zero, `descriptor` can store a pointer, and no length is
+    // SAFETY: the text is NUL-terminated, `descriptor` can store a pointer, and no length is
     // requested.
     let made = unsafe {
         ConvertStringSecurityDescriptorToSecurityDescriptorW(
@@ -156,7 +157,7 @@ pub fn user_of_process(id: u32) -> io::Result<String> {
     unsafe { user_of(process.as_raw_handle()) }
 }
 
-/// The user of a process.
+/// The security identifier of the user of a process.
 ///
 /// # Safety
 /// `process` is an open handle or the pseudo handle of a process.
@@ -193,17 +194,17 @@ unsafe fn text_of(sid: PSID) -> io::Result<String> {
     if unsafe { ConvertSidToStringSidW(sid, &mut text) } == 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the system has just allocated this text, which ends with a zero.
+    // SAFETY: the system has just allocated this text, which is NUL-terminated.
     Ok(unsafe { owned(text) })
 }
 
-/// A text of the system, which is freed.
+/// Converts a text that the system allocated, and frees it.
 ///
 /// # Safety
-/// `text` ends with a zero, the system allocated it for `LocalFree`, and nothing else frees it.
+/// `text` is NUL-terminated, the system allocated it for `LocalFree`, and nothing else frees it.
 unsafe fn owned(text: *mut u16) -> String {
     let _text = Local(text.cast());
-    // SAFETY: the text ends with a zero and is valid until `_text` is dropped.
+    // SAFETY: the text is NUL-terminated and valid until `_text` is dropped.
     let units = unsafe {
         let length = (0..).take_while(|&at| *text.add(at) != 0).count();
         &*slice_from_raw_parts(text, length)

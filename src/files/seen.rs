@@ -1,6 +1,7 @@
-//! What the result of this thread depends on: the files that it has read, each with its state at that
-//! time, so that a later run knows whether one of them was changed since; and whether there is more,
-//! such as another program, whose changes cannot be observed.
+//! Records what the result of this thread depends on: the files that the thread has read, each with
+//! its state at that time, so that a later run can find out whether one of them has changed; and
+//! whether the result also depends on something whose changes cannot be observed, such as another
+//! program.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,8 +16,9 @@ thread_local! {
 }
 
 /// Notes that a file is read now. A file that does not exist is noted too, because it may be
-/// created later. A relative path stays relative, because it is another file in another directory. The
-/// noted paths are written to files, so a path that may be the content of a file cannot be observed.
+/// created later. A relative path stays relative, because it names another file in another
+/// directory. The noted paths are written to files. A path that may be the content of a file is
+/// therefore not noted, but counts as something that cannot be observed.
 pub fn note(path: &Path) {
     if may_be_content(path) {
         return note_unknown();
@@ -27,8 +29,8 @@ pub fn note(path: &Path) {
     });
 }
 
-/// Notes that the result is in this file, in this state. A later run uses the file until it changes,
-/// even if the result depends on something that cannot be observed.
+/// Notes that the result is stored in this file, which has this state. A later run uses the file
+/// until it changes, even if the result depends on something that cannot be observed.
 pub fn note_stored(path: &Path, state: String) {
     if may_be_content(path) {
         return note_unknown();
@@ -41,7 +43,7 @@ fn may_be_content(path: &Path) -> bool {
     show::looks_like(&path.to_string_lossy()).is_some()
 }
 
-/// Notes a file that was read earlier, in this state.
+/// Notes a file that was read earlier, and its state at that time.
 pub fn note_in_state(path: &str, state: &str) {
     SEEN.with_borrow_mut(|seen| {
         seen.entry(path.into()).or_insert_with(|| state.to_owned());
@@ -74,14 +76,14 @@ pub fn has_seen_all() -> bool {
     IS_ALL.get()
 }
 
-/// Begins again, for a thread that makes another request.
+/// Forgets everything that was noted, for a thread that makes another request.
 pub fn forget_seen() {
     SEEN.with_borrow_mut(BTreeMap::clear);
     IS_ALL.set(true);
 }
 
-/// The size of a file, when it was last modified, and on Unix its number and when it was last
-/// changed, which no program can set; empty if there is none.
+/// The state of a file: its size and modification time, and on Unix its inode number and change
+/// time, which no program can set; empty if there is no file.
 pub fn state(path: &Path) -> String {
     let Ok(metadata) = path.metadata() else { return String::new() };
     #[cfg(unix)]
@@ -123,7 +125,7 @@ mod tests {
         note(&path);
         assert_eq!(seen()[&path], "", "the first state counts");
         crate::files::update(&path, b"three").unwrap();
-        assert_eq!(seen()[&path], state(&path), "but not before a change of this process");
+        assert_eq!(seen()[&path], state(&path), "a change by this process updates the state");
         assert!(has_seen_all());
         note_unknown();
         assert!(!has_seen_all());

@@ -10,7 +10,7 @@ use super::private;
 pub struct TemporaryDirectory(PathBuf);
 
 impl TemporaryDirectory {
-    /// Creates an empty directory where temporary files belong.
+    /// Creates an empty directory in the directory for temporary files.
     ///
     /// # Errors
     /// The errors of the operating system.
@@ -20,7 +20,7 @@ impl TemporaryDirectory {
         made.into_temp_path().keep().map(TemporaryDirectory).map_err(|error| error.error)
     }
 
-    /// Its path.
+    /// The path of the directory.
     pub fn path(&self) -> &Path {
         &self.0
     }

@@ -20,7 +20,8 @@ pub fn before_the_first_wait(start: impl Fn() + Send + Sync + 'static) {
     let _ = START.set(Box::new(start));
 }
 
-/// From now on the run may wait, for a file, a server, a program or a reader.
+/// Starts the watchdog, unless it was started before: from now on, the run may wait for a file, a
+/// server, a program or a reader.
 pub fn may_wait() {
     static STARTED: Once = Once::new();
     if let Some(start) = START.get() {
@@ -35,14 +36,14 @@ pub fn may_wait() {
 pub struct Waiting(Option<PathBuf>);
 
 impl Waiting {
-    /// The run may wait for the file at this path.
+    /// Notes that the run may wait for the file at this path.
     pub fn new(path: &Path) -> Waiting {
         may_wait();
         Waiting(swap(Some(path.to_owned())))
     }
 }
 
-/// The run may still wait for the file that it waited for before.
+/// Notes that the run may still wait for the file that it waited for before.
 impl Drop for Waiting {
     fn drop(&mut self) {
         swap(self.0.take());
@@ -54,7 +55,7 @@ fn waiting_for() -> Option<PathBuf> {
     FILE.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// The same failure of a run that hangs, with the file that it waits for, if there is one.
+/// Adds the file that the run waits for, if there is one, to the failure of a run that hangs.
 pub fn blaming_file(error: Error) -> Error {
     match waiting_for() {
         Some(path) if path.as_os_str() == STDIN => error

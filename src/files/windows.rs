@@ -35,7 +35,7 @@ pub(super) fn read_write(path: &Path) -> io::Result<File> {
     open(path, GENERIC_READ | GENERIC_WRITE, OPEN_ALWAYS)
 }
 
-/// Opens a file for reading. A link is opened itself.
+/// Opens a file for reading. If the path is a link, opens the link itself.
 pub(super) fn read(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
 }
@@ -51,18 +51,19 @@ pub(super) fn is_writable_by_others(file: &File, _metadata: &Metadata) -> bool {
     is_open_to_others(file, sddl::WRITING)
 }
 
-/// Whether a file belongs to this user and no group of all users can access it.
+/// Whether a file belongs to this user, to the administrators or to SYSTEM, and no group of all
+/// users can access it.
 pub(super) fn is_private(file: &File, metadata: &Metadata) -> bool {
     is_owned(file, metadata).unwrap_or(false)
         && !is_open_to_others(file, sddl::READING | sddl::WRITING)
 }
 
-/// Whether a group of all users has one of these rights; also if the list cannot be read.
+/// Whether a group of all users has one of these rights, or the list cannot be read.
 fn is_open_to_others(file: &File, rights: u32) -> bool {
     access_list_of(file).map_or(true, |list| !sddl::groups_with(&list, rights).is_empty())
 }
 
-/// The new file has the access control list with which it was created.
+/// Does nothing, because the new file already has an access control list from its creation.
 pub(super) fn copy_access(_from: &Metadata, _to: &File) -> io::Result<()> {
     Ok(())
 }
@@ -156,12 +157,13 @@ pub fn may_write(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| !metadata.permissions().readonly())
 }
 
-/// Creates a directory that does not exist. Only this user and SYSTEM can access it and what is in it.
+/// Creates a directory that does not exist. Only this user and SYSTEM can access the directory and
+/// its content.
 pub(super) fn create_directory(path: &Path) -> io::Result<()> {
     let name = name(path)?;
     let descriptor = owner_only("OICI")?;
     let attributes = attributes(&descriptor);
-    // SAFETY: the name ends with its only zero. Name, attributes and descriptor outlive the call.
+    // SAFETY: the name is NUL-terminated. Name, attributes and descriptor outlive the call.
     match unsafe { CreateDirectoryW(name.as_ptr(), &attributes) } {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(()),
@@ -172,7 +174,7 @@ fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
     let name = name(path)?;
     let descriptor = owner_only("")?;
     let attributes = attributes(&descriptor);
-    // SAFETY: the name ends with its only zero. Name, attributes and descriptor outlive the call.
+    // SAFETY: the name is NUL-terminated. Name, attributes and descriptor outlive the call.
     let handle = unsafe {
         CreateFileW(
             name.as_ptr(),
@@ -191,7 +193,7 @@ fn open(path: &Path, access: u32, disposition: u32) -> io::Result<File> {
     }
 }
 
-/// A path that ends with its only zero.
+/// Converts a path to a NUL-terminated name.
 fn name(path: &Path) -> io::Result<Vec<u16>> {
     let mut name: Vec<u16> = path.as_os_str().encode_wide().collect();
     if name.contains(&0) {

@@ -33,7 +33,7 @@ pub const MIN_LIFE: i64 = 300;
 /// The assumed lifetime of a token whose response states none, in seconds.
 const UNKNOWN_LIFETIME: i64 = 600;
 
-/// An access token of the Security Token Service or of a service account.
+/// An access token from the Security Token Service, or of a service account or a user.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
     /// The token.
@@ -42,14 +42,15 @@ pub struct AccessToken {
     pub expiry: i64,
     /// When it was fetched, in seconds since 1970.
     pub issued: i64,
-    /// The name of its owner in an IAM policy, for messages, if it is used to impersonate a service
-    /// account.
+    /// The name of the owner of the token in an IAM policy, for messages, if the token is used to
+    /// impersonate a service account.
     pub member: Option<String>,
 }
 
 impl AccessToken {
-    /// A token that expires `lifetime` seconds after `now`, if the lifetime is known. `place` is the
-    /// server that issued it, and the option or member that contains the URL of the server.
+    /// Creates a token that expires `lifetime` seconds after `now`; if the lifetime is unknown,
+    /// [`UNKNOWN_LIFETIME`] is assumed. `server` issued the token, and `option` is the option or
+    /// member that contains the URL of the server.
     ///
     /// # Errors
     /// `PROTOCOL` if the text is not a bearer token, or has expired.
@@ -60,7 +61,8 @@ impl AccessToken {
         (server, option): (&Url, &str),
     ) -> Result<AccessToken, Error> {
         if !token::is_bearer(text) {
-            let what = format!("the access token from {server} is not a valid bearer token");
+            let problem = if text.is_empty() { "empty" } else { "not a valid bearer token" };
+            let what = format!("the access token from {server} is {problem}");
             return Err(Error::new(Kind::Protocol, what).fix(format!("check {option}")));
         }
         let lifetime = lifetime.unwrap_or(UNKNOWN_LIFETIME);
@@ -72,14 +74,15 @@ impl AccessToken {
         Ok(AccessToken { text: Secret::new(text), expiry, issued: now, member: None })
     }
 
-    /// Whether it is valid for longer than [`MIN_LIFE`] at the time `now`, so it is not renewed.
+    /// Whether the token need not be renewed at the time `now`, because it is valid for longer than
+    /// [`MIN_LIFE`].
     pub fn is_fresh(&self, now: i64) -> bool {
         self.early_expiry() > now.saturating_add(MIN_LIFE)
     }
 
-    /// The expiry for a client that keeps the token, in seconds since 1970. It is earlier than the real one, so
-    /// that clients of different hosts do not request new tokens at the same time. It is the real one if
-    /// the token should be renewed but cannot be.
+    /// The expiry to report to a client that caches the token, in seconds since 1970. It is earlier
+    /// than the real expiry, so that clients on different hosts do not request new tokens at the
+    /// same time. If the token should be renewed but cannot be, it is the real expiry.
     pub fn expiry_for_clients(&self, now: i64) -> i64 {
         if self.is_fresh(now) { self.early_expiry() } else { self.expiry }
     }
@@ -103,8 +106,8 @@ impl AccessToken {
         }
     }
 
-    /// The token in an OAuth response (RFC 6749, section 5.1), at the time `now`. `place` is as for
-    /// [`AccessToken::new`].
+    /// Reads the token from an OAuth response (RFC 6749, section 5.1) at the time `now`. `server`
+    /// and `option` are as in [`AccessToken::new`].
     ///
     /// # Errors
     /// `PROTOCOL` if the response does not contain a valid bearer token.
@@ -127,8 +130,8 @@ impl AccessToken {
     }
 }
 
-/// How many seconds earlier than required a token is renewed: up to a tenth of the time for which it is
-/// used. The token is valid between these times, in seconds since 1970. The result depends on the text of
+/// How many seconds earlier than required a token is renewed: up to a tenth of the time for which
+/// it is used. `issued` and `expiry` are in seconds since 1970. The result depends on the text of
 /// the token: it is random, but the same for every run that reads the token from a file.
 pub fn spread_of(text: &Secret, [issued, expiry]: [i64; 2], min_life: i64) -> i64 {
     let lifetime = expiry.checked_sub(issued).unwrap_or(0);
@@ -137,7 +140,7 @@ pub fn spread_of(text: &Secret, [issued, expiry]: [i64; 2], min_life: i64) -> i6
     digest.as_ref().first_chunk().map_or(0, |bytes| random::share(*bytes, most))
 }
 
-/// A response that Google never sends. `option` contains the URL.
+/// The error for a response that Google never sends. `option` contains the URL of the server.
 fn another_server(what: String, option: &str) -> Error {
     Error::new(Kind::Protocol, what).fix(format!(
         "check {option}, because usually a proxy or an emulator responded instead of Google"
@@ -248,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_of_the_same_life_are_renewed_at_different_times() {
+    fn tokens_of_the_same_lifetime_are_renewed_at_different_times() {
         let url = Url::parse("https://sts.googleapis.com/").unwrap();
         let spreads = |life: i64| -> BTreeSet<i64> {
             let token = |number| {
@@ -267,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn clients_come_back_when_the_token_is_renewed() {
+    fn clients_request_a_new_token_when_it_is_renewed() {
         let token = token(Some(3600));
         let early = token.expiry_for_clients(1000);
         assert_eq!(early, 4600 - token.spread(300));

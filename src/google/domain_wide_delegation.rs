@@ -1,4 +1,4 @@
-//! Domain-wide delegation: a service account gets an access token of a user of its domain.
+//! Domain-wide delegation: a service account gets an access token for a user in its domain.
 //!
 //! The service account signs a JWT with the user as `sub`. The OAuth token endpoint exchanges the
 //! JWT for an access token, if an administrator of the domain has authorized the client ID of the
@@ -20,7 +20,7 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// The lifetime of the JWT, in seconds. The JWT is used immediately.
 const ASSERTION_LIFETIME: i64 = 300;
 
-/// Gets an access token of this user with these scopes, which are separated by spaces. `endpoint`
+/// Gets an access token for this user with these scopes, which are separated by spaces. `endpoint`
 /// overrides the public token endpoint, and `place` names the setting for it.
 ///
 /// # Errors

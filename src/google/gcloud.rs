@@ -57,9 +57,9 @@ fn in_project(account: &str) -> String {
     project(account).map_or_else(String::new, |project| format!(" --project={}", quoted(&project)))
 }
 
-/// The project of a service account, from its email address: `PROJECT` in
-/// `NAME@PROJECT.iam.gserviceaccount.com` and `PROJECT@appspot.gserviceaccount.com`, or `DOMAIN:PROJECT`
-/// in a project of a domain, `NAME@PROJECT.DOMAIN.iam.gserviceaccount.com`.
+/// The project of a service account, from its email address: `PROJECT` for
+/// `NAME@PROJECT.iam.gserviceaccount.com` and for `PROJECT@appspot.gserviceaccount.com`, and
+/// `DOMAIN:PROJECT` for a domain-scoped project, `NAME@PROJECT.DOMAIN.iam.gserviceaccount.com`.
 pub fn project(account: &str) -> Option<String> {
     let (name, host) = account.split_once('@')?;
     let project = match host {

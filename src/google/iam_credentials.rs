@@ -1,8 +1,8 @@
 //! The IAM Service Account Credentials API: short-lived credentials of a service account.
 //!
-//! `POST …/v1/projects/-/serviceAccounts/ACCOUNT:METHOD` with the federated access token as bearer.
-//! The caller can impersonate the account through delegates: each delegate must be allowed to
-//! create tokens for the next one, and the last delegate for the account.
+//! `POST …/v1/projects/-/serviceAccounts/ACCOUNT:METHOD` with the access token of the caller as the
+//! bearer token. The caller can impersonate the account through delegates: each delegate must be
+//! allowed to create tokens for the next one, and the last delegate for the account.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
 use base64::Engine as _;
@@ -28,7 +28,7 @@ pub struct Signed {
 }
 
 impl ServiceAccount<'_> {
-    /// `generateAccessToken`: an access token with these scopes. `lifetime` is in seconds and
+    /// `generateAccessToken`: gets an access token with these scopes. `lifetime` is in seconds and
     /// overrides that of the configuration. `place` names the settings in messages.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl ServiceAccount<'_> {
         Ok(AccessToken::new(token, lifetime, now, place)?)
     }
 
-    /// `generateIdToken`: an OpenID Connect token for this audience.
+    /// `generateIdToken`: gets an OpenID Connect ID token for this audience.
     ///
     /// # Errors
     /// The errors of [`ServiceAccount::access_token`].
@@ -131,7 +131,7 @@ fn key_id(response: &Map<String, Value>) -> String {
     response.get("keyId").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// A signed JWT in a response.
+/// Reads a signed JWT from a response.
 fn jwt(response: &Map<String, Value>, name: &str) -> Result<Secret, Error> {
     match text(response, name)? {
         token if jwt::is_signed(token) => Ok(Secret::new(token)),

@@ -26,19 +26,19 @@ const ACCOUNT: &str = "/computeMetadata/v1/instance/service-accounts/default";
 /// The metadata server at an origin.
 #[derive(Debug)]
 pub struct MetadataServer {
-    /// Such as `http://169.254.169.254`.
+    /// The origin, such as `http://169.254.169.254`.
     pub origin: Url,
     account: OnceCell<String>,
 }
 
 impl MetadataServer {
-    /// The server with this origin.
+    /// Creates the server with this origin. Sends no request.
     pub fn new(origin: Url) -> MetadataServer {
         MetadataServer { origin, account: OnceCell::new() }
     }
 
-    /// The name of the identity that is attached to the host: the email address of a service account,
-    /// or on GKE the name of a workload identity pool.
+    /// Gets the name of the identity that is attached to the host: the email address of a service
+    /// account, or on GKE the name of a workload identity pool.
     ///
     /// # Errors
     /// The errors of [`MetadataServer::email`].
@@ -51,7 +51,7 @@ impl MetadataServer {
         Ok(self.account.get_or_init(|| account))
     }
 
-    /// The email address of the service account.
+    /// Gets the email address of the service account.
     ///
     /// # Errors
     /// `ABSENT` if the host has no service account, and the errors of [`Context::send`].
@@ -62,7 +62,7 @@ impl MetadataServer {
         Ok(email.to_owned())
     }
 
-    /// An access token with these scopes.
+    /// Gets an access token with these scopes.
     ///
     /// # Errors
     /// The errors of [`MetadataServer::email`].
@@ -72,7 +72,7 @@ impl MetadataServer {
         AccessToken::of_oauth(&response.json()?, cx.clock.now(), place)
     }
 
-    /// An ID token for this audience.
+    /// Gets an ID token for this audience.
     ///
     /// # Errors
     /// The errors of [`MetadataServer::email`].
@@ -130,7 +130,8 @@ impl MetadataServer {
     }
 }
 
-/// The kind and the fix of a refusal by IAM, which the metadata server of GKE passes on as text.
+/// Explains a refusal by IAM, which the metadata server of GKE passes on as text: its kind and the
+/// fix.
 /// <https://cloud.google.com/kubernetes-engine/docs/how-to/workload-identity>
 fn of_iam(response: &Response) -> Option<(Kind, &'static str)> {
     response.text()?.contains("; IAM returned ").then_some(())?;

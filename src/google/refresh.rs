@@ -1,4 +1,4 @@
-//! The access token of a user who signed in, for a refresh token (RFC 6749, section 6).
+//! Gets the access token of a user who signed in, with a refresh token (RFC 6749, section 6).
 //!
 //! The client authenticates in the form at the endpoint for Google accounts, and in the header at
 //! the endpoint for workforce identity pools, as in Google's libraries. The second endpoint may
@@ -15,7 +15,7 @@ use crate::http::{Request, Response};
 use crate::secret::Secret;
 use crate::shell::quoted;
 
-/// The response to a refresh token.
+/// The response to a refresh request.
 #[derive(Debug)]
 pub struct Refreshed {
     /// The access token.
@@ -24,9 +24,9 @@ pub struct Refreshed {
     pub scope: Option<String>,
 }
 
-/// Gets an access token for this refresh token, with these scopes if there are any. Without scopes it
-/// has all those that the user granted. `store` gets the refresh token that replaces the one that was
-/// sent, before anything else in the response can be wrong.
+/// Gets an access token with this refresh token, and with these scopes if there are any. Without
+/// scopes, the access token has all scopes that the user granted. If the response contains a new
+/// refresh token, `store` receives it before the rest of the response is checked.
 ///
 /// # Errors
 /// `DENIED` if the user must sign in again; otherwise those of [`Context::send`] and of `store`.
@@ -88,7 +88,7 @@ pub fn sign_in(user: &UserCredentials, scopes: &[String]) -> String {
     command
 }
 
-/// What a refusal means; `None` if the response is not an OAuth error.
+/// Explains a refusal; `None` if the response is not an OAuth error.
 fn refusal(response: &Response, user: &UserCredentials, scopes: &[String]) -> Option<Error> {
     if !matches!(response.status, 400 | 401 | 403) {
         return None;

@@ -22,7 +22,8 @@ pub struct ServiceAccount<'a> {
 }
 
 impl ServiceAccount<'_> {
-    /// Impersonates the delegate at this index instead, through the delegates before it.
+    /// Selects the delegate at this index as the account to impersonate, through the delegates
+    /// before it.
     pub fn up_to(&self, index: usize) -> Option<ServiceAccount<'_>> {
         let (before, from) = self.delegates.split_at_checked(index)?;
         Some(ServiceAccount {

@@ -1,4 +1,4 @@
-//! The tokens of these credentials in the cache.
+//! Caches the tokens that credentials get.
 
 use std::path::Path;
 
@@ -23,14 +23,14 @@ pub struct Entry<'a> {
     pub reuse: Reuse,
     /// Which files may be replaced.
     pub is_ours: IsOurs,
-    /// The file, if it is not one of the private cache.
+    /// The file, if it is not in the private cache.
     pub file: Option<&'a Path>,
     /// The certificate, if it was loaded.
     pub identity: Option<&'a Identity>,
 }
 
 impl<'a> Entry<'a> {
-    /// An access token or ID token for this request.
+    /// Creates the entry for an access token or ID token for this request.
     pub fn new(kind: &'static str, request: &'a str) -> Entry<'a> {
         let is_ours = AccessToken::is_ours;
         let reuse = Reuse::For(MIN_LIFE);
@@ -41,9 +41,9 @@ impl<'a> Entry<'a> {
 /// Which cached token is used.
 #[derive(Debug, Clone, Copy)]
 pub enum Reuse {
-    /// One that is valid for so many seconds.
+    /// A token that is still valid for this many seconds.
     For(i64),
-    /// None.
+    /// No cached token.
     Never,
 }
 
@@ -92,7 +92,7 @@ impl Credentials {
         Ok(digest(parts.iter().map(String::as_bytes)))
     }
 
-    /// The same for the origin, with its certificate if it was loaded.
+    /// Identifies the principal of the origin. `loaded` is the certificate, if it was loaded.
     fn identity_of_origin(&self, loaded: Option<&Identity>, cx: &Context) -> Result<String, Error> {
         Ok(match &self.origin {
             Origin::ExternalAccount(config) => {
@@ -103,16 +103,16 @@ impl Credentials {
                 [config.digest.clone(), identity].concat()
             }
             Origin::User(user) => format!("{:?}", user.identity()),
-            // Another host, or another server at the same port, has another account.
+            // A different host, or a different server at the same port, has a different account.
             Origin::MetadataServer(server) => server.account(cx)?.to_owned(),
         })
     }
 
-    /// The file for a token; `None` if there is none.
+    /// The file that caches a token; `None` if the token is not cached.
     pub(super) fn file(&self, entry: Entry, cx: &Context) -> Result<Option<CachedFile>, Error> {
         let of_origin = self.identity_of_origin(entry.identity, cx)?;
         let Entry { kind, request, reuse, is_ours, file, .. } = entry;
-        // The platform of another host that shares the home directory has another identity.
+        // Another host that shares the home directory may have a different platform identity.
         let host = token_cache::host(cx);
         let parts = [&self.file, &of_origin, request, &host].map(str::as_bytes);
         let digest = digest(parts.into_iter());

@@ -70,7 +70,7 @@ pub enum Origin {
 pub struct Hop {
     /// The service account.
     pub account: Impersonation,
-    /// The service accounts between the one before and this one.
+    /// The service accounts between the previous one and this one.
     pub delegates: Vec<String>,
 }
 
@@ -112,7 +112,7 @@ impl Credentials {
         Ok(found)
     }
 
-    /// The credentials in this place.
+    /// Reads the credentials in this place.
     ///
     /// # Errors
     /// The errors of [`CredentialFile::read`].
@@ -208,7 +208,8 @@ impl Credentials {
         }
     }
 
-    /// The domain of the services that the credentials use. Those with `mtls` accept certificates.
+    /// The domain of the services that the credentials use. The services at `mtls.` accept
+    /// certificates.
     fn domain(&self) -> Cow<'_, str> {
         match &self.origin {
             Origin::ExternalAccount(config) if config.token_type == TokenType::Mtls => {
@@ -218,7 +219,7 @@ impl Credentials {
         }
     }
 
-    /// The certificate of the credentials, for all requests of a run.
+    /// Loads the certificate of the credentials, if they have one, for all requests of a run.
     fn identity(&self, cx: &Context) -> Result<Option<Identity>, Error> {
         match &self.origin {
             Origin::ExternalAccount(config) => Identity::of(config, cx),

@@ -1,4 +1,5 @@
-//! Tokens of the chain: of the origin, and of each service account with the token of the one before.
+//! Gets the tokens of the chain: that of the origin, and that of each service account with the
+//! token of the previous one.
 
 use std::borrow::Cow;
 
@@ -15,8 +16,8 @@ use crate::secret::Secret;
 use crate::token::jwt;
 
 impl Credentials {
-    /// An access token with these scopes. A cached one is used if it is still valid for `min_life`
-    /// seconds.
+    /// Returns an access token with these scopes. A cached token is used if it is still valid for
+    /// `min_life` seconds.
     ///
     /// # Errors
     /// The errors of the source and of Google.
@@ -37,7 +38,7 @@ impl Credentials {
         .map(|(token, _)| token)
     }
 
-    /// What [`Credentials::access_token`] requests, for the cache.
+    /// Identifies the request of [`Credentials::access_token`] for the cache.
     fn request(&self, scopes: &[String]) -> String {
         match self.hops.last() {
             Some(hop) => format!("access token of {} {scopes:?}", hop.identity()),
@@ -56,7 +57,8 @@ impl Credentials {
         format!("access token of {hops:?} {scopes:?}")
     }
 
-    /// Removes the cached access token with these scopes; if a server refused a token, only that one.
+    /// Removes the cached access token with these scopes; if `refused` is set, only if it is the
+    /// refused token.
     ///
     /// # Errors
     /// `CONFIGURATION` if it cannot be removed; the errors of the metadata server.
@@ -75,8 +77,8 @@ impl Credentials {
         }
     }
 
-    /// An ID token for this audience, with the email address of the account if `include_email` is
-    /// set. `place` names the option with the audience.
+    /// Returns an ID token for this audience, with the email address of the account if
+    /// `include_email` is set. `place` names the option with the audience.
     ///
     /// # Errors
     /// `CONFIGURATION` if there is no service account, and those of the source and of Google.
@@ -105,7 +107,7 @@ impl Credentials {
         .map(|(token, _)| token)
     }
 
-    /// The service account whose tokens and signatures are requested.
+    /// Finds the service account whose tokens and signatures are requested.
     ///
     /// # Errors
     /// `CONFIGURATION` if there is none; the errors of the metadata server.
@@ -119,8 +121,8 @@ impl Credentials {
         }
     }
 
-    /// Calls a method of the service account. If Google refuses it with a cached token of the caller,
-    /// it is called again with a new one, which may have other attributes.
+    /// Calls a method of the service account. If Google refuses a call with a cached token of the
+    /// caller, the call is repeated with a new token, which may have other attributes.
     ///
     /// # Errors
     /// The errors of [`Credentials::account`], of the certificate, of the previous accounts, and of `call`.
@@ -150,8 +152,8 @@ impl Credentials {
         }
     }
 
-    /// The access token of the account before the last one, or of the origin, and whether it was
-    /// cached.
+    /// Gets the access token of the account before the last one, or of the origin if there is no
+    /// such account. Also returns whether the token was cached.
     fn bearer(
         &self,
         scopes: &[String],
@@ -183,7 +185,7 @@ impl Credentials {
         })
     }
 
-    /// An access token of the origin.
+    /// Gets an access token of the origin.
     fn of_origin(
         &self,
         scopes: &[String],

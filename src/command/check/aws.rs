@@ -28,7 +28,7 @@ const SIGNED: [&str; 4] = ["host", "x-amz-date", TARGET, SECURITY_TOKEN];
 
 const NEW: &str = "create the token with wif-token aws --mode=caller-identity";
 
-/// The region that a signature for the global host names.
+/// The region in a signature for the global host.
 const GLOBAL_REGION: &str = "us-east-1";
 
 pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, report: &mut Report) {
@@ -96,8 +96,8 @@ fn check_request(
     }
 }
 
-/// The region of a `GetCallerIdentity` request to the global or a regional host of AWS STS, or what
-/// is wrong with its URL and the fix.
+/// Finds the region of a `GetCallerIdentity` request, which must go to the global or a regional
+/// host of AWS STS. The error is what is wrong with the URL, and the fix.
 fn region(url: &str) -> Result<&str, (String, String)> {
     let wrong = |what: &str, fix: &str| Err((what.to_owned(), fix.to_owned()));
     let form = "https://sts.REGION.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";

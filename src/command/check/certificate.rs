@@ -1,4 +1,4 @@
-//! The certificate of a configuration: its files, its validity, its chain and its key.
+//! Checks the certificate of a configuration: its files, its validity, its chain and its key.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-x509-certificates>
 
 use rustls_pki_types::CertificateDer;
@@ -18,10 +18,10 @@ const CHAIN: &str = "trust chain";
 
 const DAY: i64 = 24 * 3600;
 
-/// A certificate that expires within so many days must be renewed soon.
+/// The number of days before its expiry from which on a certificate must be renewed soon.
 const SOON: i64 = 14;
 
-/// Loads the certificate and its key for the exchange, unless this is not possible.
+/// Checks the certificate. Returns it with its key, for the exchange, if both can be used.
 pub(super) fn check(
     config: &CredentialConfig,
     source: &CertificateSource,
@@ -61,7 +61,7 @@ pub(super) fn check(
     identity
 }
 
-/// What some clients do not accept about the paths.
+/// Reports paths that some clients do not accept.
 fn check_paths(files: &CertificateFiles, source: &CertificateSource, report: &mut Report) {
     let config = show::path(&files.config.path);
     if files.config.path.is_symlink() {
@@ -85,7 +85,7 @@ fn check_paths(files: &CertificateFiles, source: &CertificateSource, report: &mu
     }
 }
 
-/// The certificate on its own.
+/// Checks the certificate itself, without its chain.
 fn check_leaf(leaf: &CertificateDer, files: &CertificateFiles, now: i64, report: &mut Report) {
     let shown = files.config.certificate.shown();
     if let Err(problem) = x509::check(leaf, now) {
@@ -107,7 +107,7 @@ fn check_leaf(leaf: &CertificateDer, files: &CertificateFiles, now: i64, report:
     };
 }
 
-/// The certificates that lead from this one to one that Google trusts.
+/// Checks the certificates that lead from the certificate to one that Google trusts.
 fn check_chain(
     leaf: &CertificateDer,
     files: &CertificateFiles,
@@ -129,7 +129,7 @@ fn check_chain(
     let error = match x509::check_chain(leaf, &chain, now) {
         _ if x509::is_issued_by(leaf, leaf) => broken(
             "the certificate is self-signed".to_owned(),
-            "use a certificate of an authority that is in the trust store of the pool provider",
+            "use a certificate from an authority in the trust store of the pool provider",
         ),
         // The check of the certificate itself has reported this.
         Err(_) if report.has_error(LINK) => return,
@@ -160,7 +160,7 @@ fn count(certificates: usize) -> String {
     format!("{certificates} certificate{}", if certificates == 1 { "" } else { "s" })
 }
 
-/// The failure of a certificate.
+/// The error for a problem with a certificate.
 fn explain(shown: &str, problem: Problem) -> Error {
     let error = |text: &str| Error::new(Kind::Configuration, format!("{shown} {text}"));
     let replace = "replace the certificate";

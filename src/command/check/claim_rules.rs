@@ -18,7 +18,7 @@ pub(super) type Members = Map<String, Value>;
 /// Returns whether the relying party accepts the algorithm.
 pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) -> bool {
     let algorithm = header.get("alg").and_then(Value::as_str).unwrap_or("none");
-    // Public keys cannot verify these.
+    // Public keys cannot verify these algorithms.
     let is_symmetric = algorithm == "none" || algorithm.starts_with("HS");
     let is_accepted = match rules.algorithms {
         [] => !is_symmetric,
@@ -53,7 +53,8 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
         report.broken(LINK, Kind::Protocol, "the header of the token has no kid", fix);
     }
     if header.contains_key("crit") {
-        // RFC 7515, section 4.1.11: whoever does not know the extensions must refuse the token.
+        // RFC 7515, section 4.1.11: a recipient that does not know the extensions must refuse the
+        // token.
         let message =
             format!("the token requires extensions (crit), and {} documents none", rules.name);
         let fix = "configure the issuer to sign its tokens without a crit header";
@@ -62,7 +63,7 @@ pub(super) fn algorithm(header: &Members, rules: &Rules, report: &mut Report) ->
     !is_refused
 }
 
-/// `A, B or C`
+/// Joins words: `A, B or C`.
 fn one_of(words: &[&str]) -> String {
     match words {
         [] => "RS256".to_owned(),
@@ -99,7 +100,7 @@ pub(super) fn claims(token: &str, claims: &Members, rules: &Rules, report: &mut 
     }
 }
 
-/// Why a claim that must be a string is not one; `None` if it is.
+/// Explains why a claim that must be a string is not one; `None` if it is one.
 fn lacks_text(claims: &Members, name: &str) -> Option<String> {
     match claims.get(name) {
         None | Some(Value::Null) => Some(format!("the token has no {name}")),
@@ -111,7 +112,7 @@ fn lacks_text(claims: &Members, name: &str) -> Option<String> {
     }
 }
 
-/// The audiences of a token. There is at least one.
+/// Lists the audiences of a token, of which there is at least one.
 ///
 /// # Errors
 /// Why the token has no audience.
@@ -211,7 +212,7 @@ fn lifetime(seconds: i64, rules: &Rules, report: &mut Report) {
     report.warning(LINK, message, fix);
 }
 
-/// The `iss` claim, if it is the URL of an issuer.
+/// Checks the `iss` claim. Returns it if it is the URL of an issuer.
 pub(super) fn issuer(claims: &Members, rules: &Rules, report: &mut Report) -> Option<String> {
     let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
     let mut wrong = |message: String| {

@@ -18,7 +18,7 @@ use crate::token::saml::{self, ASSERTION_NS};
 use crate::token::xml as parser;
 use crate::x509;
 
-/// The number of characters of a value that are shown.
+/// The maximum number of characters of a value that are shown.
 const SHOWN: usize = 200;
 
 pub(super) fn of_jwt(
@@ -136,8 +136,8 @@ fn show(
     }
 }
 
-/// A problem with the mapping of `--mapping` is an error. A problem with the usual mapping is a
-/// warning, because the pool provider may have another one.
+/// Reports a problem with the mapping: as an error if `--mapping` is set, and otherwise as a
+/// warning, because the pool provider may have a different mapping.
 fn problem((message, fix): Mistake, is_given: bool, report: &mut Report) {
     match is_given {
         true => report.broken(PRINCIPAL, Kind::Configuration, message, fix),

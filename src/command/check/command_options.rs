@@ -1,5 +1,5 @@
-//! The options in a command that runs this program: they are valid, and none of them changes what
-//! clients rely on.
+//! Checks the options in a command that runs this program: they must be valid, and none of them may
+//! change what clients rely on.
 //!
 //! Without the opt-in the words of the command are still read, but not its arguments file.
 
@@ -55,7 +55,7 @@ pub(super) fn check(
     true
 }
 
-/// The arguments of a program that has the name of this one.
+/// The arguments in a command, if its program has the name of this one.
 fn named_like_this(command: &str) -> Option<Vec<OsString>> {
     let mut words = words(command).into_iter();
     let program = words.next()?;
@@ -73,7 +73,8 @@ fn has_arguments_file(args: &[OsString]) -> bool {
         .any(|word| word.split_once('=').map_or(word, |(name, _)| name) == "--args-file")
 }
 
-/// The name of `--args-file`, which the parser replaces by its content, if its path is relative.
+/// The name of `--args-file`, which the parser replaces with the content of the file, if its path
+/// is relative.
 fn relative_arguments_file(args: &[OsString]) -> Option<&'static str> {
     let options = args.iter().take_while(|word| *word != "--").filter_map(|word| word.to_str());
     let mut paths = options.filter_map(|word| word.strip_prefix("--args-file="));
@@ -114,12 +115,12 @@ fn options(
     }
     timeout(line, config, report);
     if report.findings.len() == before {
-        report.ok(LINK, format!("the source {}", line.info.name));
+        report.ok(LINK, format!("the options of the source {:?} are valid", line.info.name));
     }
     conflict.is_none()
 }
 
-/// The token type, which must be the one that the client sends to the token service.
+/// Checks the token type, which must be the one that the client sends to the token service.
 fn token_type(
     line: &SourceLine,
     of_source: Option<TokenType>,
@@ -153,7 +154,7 @@ fn token_type(
     }
 }
 
-/// The options that change what a client reads.
+/// Checks the options that change what a client reads.
 fn contract(line: &SourceLine, config: &CredentialConfig, report: &mut Report) {
     let common = &line.common;
     if common.format.is_some_and(|format| format != Format::Json) {
@@ -186,7 +187,7 @@ fn contract(line: &SourceLine, config: &CredentialConfig, report: &mut Report) {
     }
 }
 
-/// `--output-file`, which clients do not know.
+/// Checks `--output-file`, which clients do not know.
 fn output_file(given: &Path, config: &CredentialConfig, report: &mut Report) {
     let CredentialSource::Executable { output_file, interactive_timeout_ms, .. } = &config.source
     else {
@@ -211,7 +212,7 @@ fn output_file(given: &Path, config: &CredentialConfig, report: &mut Report) {
     };
 }
 
-/// A file that this program writes, but that has another purpose.
+/// Finds a file that this program would write, but that has another purpose.
 fn conflict(line: &SourceLine, config: &CredentialConfig) -> Option<Error> {
     let used = files_in_use(line, config);
     let is_output = |name: &str| [OUTPUT_FILE, "--output-file"].contains(&name);
@@ -228,7 +229,8 @@ fn conflict(line: &SourceLine, config: &CredentialConfig) -> Option<Error> {
     Some(Error::new(Kind::Configuration, what).fix(fix))
 }
 
-/// The name of the first option with a path that is another file in another directory.
+/// The name of the first option with a relative path, which names another file in another
+/// directory.
 fn relative_path(line: &SourceLine) -> Option<&'static str> {
     let mut options = line.info.options().chain(OF_SOURCES).chain(COMMON);
     let has_relative = |option: &&OptionInfo| {
@@ -241,7 +243,7 @@ fn relative_path(line: &SourceLine) -> Option<&'static str> {
     options.find(has_relative).map(|option| option.name)
 }
 
-/// Whether a path is relative. What only a shell expands has a message of its own.
+/// Whether a path is relative. A path that only a shell expands has a separate message.
 fn is_relative(path: &Path) -> bool {
     let text = path.to_string_lossy();
     let is_other = files::another_system(&text).is_some() || shell::expansion(&text).is_some();
@@ -274,7 +276,8 @@ fn files_in_use(line: &SourceLine, config: &CredentialConfig) -> Vec<(String, St
     used
 }
 
-/// A log file that cannot be opened does not make a run fail, so only this check reports it.
+/// Checks the log file. A log file that cannot be opened does not make a run fail, so only this
+/// check reports it.
 fn log_file(path: &Path, report: &mut Report) {
     let shown = path.display();
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -297,7 +300,7 @@ fn log_file(path: &Path, report: &mut Report) {
     report.warning(LINK, format!("no log is written to {shown}: {why}"), fix);
 }
 
-/// Whether two paths name one file, which does not have to exist.
+/// Whether two paths name the same file, which need not exist.
 fn is_same(one: &Path, other: &Path) -> bool {
     files::absolute(one) == files::absolute(other) || files::is_same(one, other)
 }

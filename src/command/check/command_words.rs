@@ -1,6 +1,6 @@
 //! The words of a command. Clients split a command at spaces, and no shell expands anything in it.
 //!
-//! A fix shows the corrected command.
+//! Each fix shows the corrected command.
 
 use super::report::Report;
 use super::shell_syntax::{self, Verdict};
@@ -62,8 +62,8 @@ fn space(path: &str, rest: Vec<String>, command: &str, report: &mut Report) {
     };
 }
 
-/// The path of the program and the words after it, if the path contains a space. Without quotes
-/// the path is recognised by its file, or by the name of this program.
+/// The path of the program and the words after it, if the path contains a space. Without quotes,
+/// the path is recognized because its file exists, or by the name of this program.
 fn path_with_space(words: &[String], cx: &Context) -> Option<(String, Vec<String>)> {
     let first = words.first()?;
     if first.contains(' ') {
@@ -83,7 +83,8 @@ fn path_with_space(words: &[String], cx: &Context) -> Option<(String, Vec<String
     Some((joined(count), words.get(count..).unwrap_or_default().to_vec()))
 }
 
-/// A command of another host with the path of this program, if it runs this program.
+/// Adapts a command from another host: if it runs this program, inserts the path of this program on
+/// this host.
 pub(super) fn on_this_host(command: &str) -> String {
     let mut words: Vec<String> = command.split_ascii_whitespace().map(str::to_owned).collect();
     let own = std::env::current_exe().ok().map(|path| path.display().to_string());
@@ -130,7 +131,7 @@ fn unexpanded(words: &[String], index: usize, cx: &Context, report: &mut Report)
     };
 }
 
-/// Syntax that some clients interpret and others do not.
+/// Reports syntax that some clients interpret and others do not.
 fn portable(command: &str, words: &[String], report: &mut Report) {
     if shlex::split(command).is_none() {
         let (what, fix) = match command.ends_with('\\') {

@@ -1,4 +1,4 @@
-//! The members of the configuration: audience, token type, URLs and lifetimes.
+//! Checks the members of the configuration: audience, token type, URLs and lifetimes.
 
 use std::path::Path;
 
@@ -35,7 +35,8 @@ pub(super) fn is_mtls(config: &CredentialConfig) -> bool {
     config.token_type == TokenType::Mtls
 }
 
-/// A user who can write the configuration can run programs as the user of the configuration.
+/// Checks who can access the file: anyone who can write to the configuration can run programs as
+/// the user who uses it.
 pub(super) fn file(path: &Path, has_secret: bool, report: &mut Report) {
     let (link, shown) = ("configuration", path.display().to_string());
     match files::writable_by_others(path) {
@@ -53,8 +54,8 @@ pub(super) fn file(path: &Path, has_secret: bool, report: &mut Report) {
     };
 }
 
-/// Whether the configuration contains a client secret or an HTTP header that may authenticate.
-/// `Metadata`, which Azure instance metadata requires, does not.
+/// Whether the configuration contains a client secret or an HTTP header that may authenticate. The
+/// header `Metadata`, which Azure instance metadata requires, does not authenticate.
 fn has_secret(config: &CredentialConfig) -> bool {
     let secret = config.client.as_ref().is_some_and(|(_, secret)| !secret.expose().is_empty());
     let CredentialSource::Url(_, headers, _) = &config.source else { return secret };
@@ -86,7 +87,7 @@ fn audience(config: &CredentialConfig, universe: &str, report: &mut Report) {
     }
 }
 
-/// What is wrong with the name of a pool provider, and the fix.
+/// Finds what is wrong with the name of a pool provider, and the fix.
 fn wrong_provider(provider: &PoolProvider, universe: &str) -> Option<(String, String)> {
     if let Some(id) = [&provider.pool, &provider.provider].into_iter().find(|id| !is_label(id)) {
         let message = format!("{} has characters other than a-z, 0-9 and -", show::value(id));
@@ -108,7 +109,7 @@ fn wrong_provider(provider: &PoolProvider, universe: &str) -> Option<(String, St
     Some((message, fix))
 }
 
-/// A workforce pool has no project, so the configuration names the project to bill.
+/// Checks the project to bill. A workforce pool has no project, so the configuration must name one.
 fn user_project(provider: &PoolProvider, config: &CredentialConfig, report: &mut Report) {
     let link = "audience";
     match (&provider.project, &config.user_project) {
@@ -160,9 +161,10 @@ fn token_type(config: &CredentialConfig, report: &mut Report) {
         (_, true) => {
             report.warning(
                 link,
-                format!("Python, gcloud and Ruby cannot use {urn} without environment_id"),
-                "for these clients, set subject_token_type to urn:ietf:params:oauth:token-type:jwt, use an \
-                 OIDC pool provider, and remove --mode=caller-identity if the source is aws",
+                format!("Python, gcloud and Ruby do not support {urn} without environment_id"),
+                "for these clients, use an OIDC pool provider, set subject_token_type to \
+                 urn:ietf:params:oauth:token-type:jwt, and remove --mode=caller-identity if the \
+                 source is aws",
             );
         }
     }
@@ -185,7 +187,7 @@ fn token_url(config: &CredentialConfig, universe: &str, report: &mut Report) {
     Address { link, member, url, service, path, mtls: is_mtls(config) }.check(universe, report);
 }
 
-/// The service accounts, and the service that receives the tokens of those who impersonate them.
+/// Checks the service accounts, and the service that receives the tokens of their callers.
 pub(super) fn impersonations(hops: &[Hop], mtls: bool, universe: &str, report: &mut Report) {
     for hop in hops {
         impersonation(&hop.account, mtls, universe, report);

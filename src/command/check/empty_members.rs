@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::configuration::unsupported::VERIFICATION;
 
-/// A member by its path, the sources with which it matters (`ANY`: all), the clients that refuse it if
-/// it is null, and those that refuse it if it is an empty string.
+/// The path of a member, the sources with which it matters (`ANY`: all), the clients that refuse it
+/// if it is null, and those that refuse it if it is an empty string.
 type Row = (&'static str, &'static [&'static str], &'static str, &'static str);
 
 const ANY: &[&str] = &[];
@@ -65,8 +65,8 @@ const MEMBERS: &[Row] = &[
     ),
 ];
 
-/// What is wrong with a configuration of the type `external_account`, and the fix, for each member
-/// that is null, empty or missing.
+/// Lists what is wrong with a configuration of the type `external_account`, with the fix, for each
+/// member that is null, empty or missing.
 pub(super) fn problems(members: &Value) -> impl Iterator<Item = (String, String)> {
     let source = members.get("credential_source");
     let is_given = |name: &&&str| {
@@ -81,7 +81,7 @@ pub(super) fn problems(members: &Value) -> impl Iterator<Item = (String, String)
         let value = members.pointer(&format!("/{}", path.replace('.', "/")))?;
         let (state, clients) = match value {
             Value::Null => ("null", null),
-            // No client refuses it for a workforce pool, which has a user project.
+            // No client refuses this member for a workforce pool.
             Value::String(_) if *path == USER_PROJECT && is_workforce => return None,
             Value::String(text) if text.is_empty() => ("empty", empty),
             _ => return None,
@@ -94,7 +94,7 @@ pub(super) fn problems(members: &Value) -> impl Iterator<Item = (String, String)
     found.chain(source.zip(kind).and_then(|(source, kind)| of_source(source, kind)))
 }
 
-/// The same for the members of a `credential_source` of this kind that are not in the table.
+/// Like [`problems`], for members of a `credential_source` of this kind that are not in the table.
 fn of_source(source: &Value, kind: &str) -> Option<(String, String)> {
     let members = |name| source.get(name).and_then(Value::as_object);
     let (what, fix) = match kind {

@@ -1,5 +1,6 @@
-//! The executable of a configuration: clients are allowed to run it, all of them split its command
-//! in the same way, it exists, and other users cannot replace it.
+//! Checks the executable of a configuration: clients must be allowed to run it, all of them must
+//! split its command in the same way, it must exist, and other users must not be able to replace
+//! it.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ use crate::files;
 use crate::program;
 use crate::show;
 
-/// Returns why the command must not be used to get a token.
+/// Returns why the command must not be used to get a token; `None` if it may be used.
 pub(super) fn check(
     config: &CredentialConfig,
     cx: &Context,
@@ -60,7 +61,7 @@ pub(super) fn check(
     }
 }
 
-/// Whether the variables of the environment let clients run an executable.
+/// Reports whether the environment allows clients to run an executable.
 fn opt_in(cx: &Context, report: &mut Report) -> Option<Allowed> {
     let link = "executable";
     let allowed = Allowed::by(&cx.env).ok();

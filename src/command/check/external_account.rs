@@ -1,5 +1,5 @@
-//! The credentials of a workload: the configuration, the subject token as a client would get it, and
-//! what Google does with it.
+//! Checks the credentials of a workload: the configuration, the subject token as a client would get
+//! it, and what Google does with the token.
 
 use std::mem::take;
 
@@ -35,7 +35,7 @@ pub(super) fn check(check: &Check, config: &CredentialConfig, report: &mut Repor
     }
 }
 
-/// The checks of a certificate and of what Google does with it.
+/// Checks a certificate, and what Google does with it.
 fn with_certificate(
     check: &Check,
     config: &CredentialConfig,
@@ -54,7 +54,7 @@ fn with_certificate(
     }
 }
 
-/// The checks of a subject token from another source, and of what Google does with it.
+/// Checks a subject token from another source, and what Google does with it.
 fn with_token(check: &Check, config: &CredentialConfig, report: &mut Report) {
     let Check { options, cx, .. } = *check;
     check.next("executable", report);
@@ -95,7 +95,7 @@ fn without_token(check: &Check, why: &str, report: &mut Report) {
     google::check_accounts(check, report);
 }
 
-/// The files with a secret that other users can access.
+/// Reports the files with a secret that other users can access.
 fn shared_files(cx: &Context, report: &mut Report) {
     for path in cx.log.shared_files() {
         let fix = format!("run {}", files::owner_only_command(&path));

@@ -1,4 +1,4 @@
-//! Google's side: the exchange, the service account, its impersonation, and the clock.
+//! Checks Google's side: the exchange, the service account, its impersonation, and the clock.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -58,8 +58,8 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, check: &Check, re
     impersonate_all(federated.ok_or(why), member, check, report);
 }
 
-/// Impersonates each service account with the token of the one before. `bearer` is the first token,
-/// or the reason why there is none, and `member` its owner in an IAM policy.
+/// Impersonates each service account with the token of the previous one. `bearer` is the first
+/// token, or the reason why there is none, and `member` the name of its owner in an IAM policy.
 pub(super) fn impersonate_all(
     bearer: Result<AccessToken, &str>,
     member: String,
@@ -99,7 +99,7 @@ fn impersonate<'r>(
     match access_token(account) {
         Ok(token) => {
             report.settle_account(email);
-            (Some(token), report.ok(link, format!("got an access token of {email}")))
+            (Some(token), report.ok(link, format!("got an access token for {email}")))
         }
         Err(refusal) => {
             let fix = missing_role(account, &refusal);
@@ -116,9 +116,9 @@ fn access_token(account: &ServiceAccount) -> Result<AccessToken, Refusal> {
     account.access_token(&[CLOUD_PLATFORM.to_owned()], None, "the configuration")
 }
 
-/// The command that grants the role that is missing in a chain of delegates. Google states only
-/// whether the role on the account or on some delegate is missing. To find the delegate, each one
-/// is impersonated in turn.
+/// Finds the role that is missing in a chain of delegates, and the command that grants it. Google
+/// states only whether the role on the account or on some delegate is missing. To find the
+/// delegate, each one is impersonated in turn.
 fn missing_role(account: &ServiceAccount, refusal: &Refusal) -> Option<String> {
     let last = account.delegates.len().checked_sub(1)?;
     let is_on_delegate = |refusal: &Refusal| refusal.missing_role == Some(MissingRole::OnDelegate);

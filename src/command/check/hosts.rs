@@ -1,5 +1,5 @@
-//! The hosts and the universe in a configuration. Their servers receive tokens, so a host that only
-//! looks like Google's is an error, and any other host a warning.
+//! Checks the hosts and the universe in a configuration. The hosts receive tokens, so one that only
+//! looks like Google's is an error, and any other host that is not Google's is a warning.
 
 use super::report::Report;
 use crate::configuration::GOOGLEAPIS;
@@ -10,11 +10,12 @@ use crate::show;
 /// The largest number of typing mistakes in a host that looks like Google's.
 const TYPING_MISTAKES: usize = 3;
 
-/// Hosts of other clouds, which have services of similar names.
+/// Hosts of other clouds, which have services with similar names.
 const OTHER_CLOUDS: &[&str] =
     &[".amazonaws.com", ".amazonaws.com.cn", ".microsoftonline.com", ".windows.net", ".azure.com"];
 
-/// The universe that the other members must be in: `universe_domain`, unless it is wrong.
+/// Checks `universe_domain`. Returns the universe that the other members must be in:
+/// `universe_domain`, unless it is wrong.
 pub(super) fn universe<'a>(universe: &'a str, report: &mut Report) -> &'a str {
     let service = SERVICES.iter().find_map(|service| universe.strip_prefix(service));
     let lower = universe.to_ascii_lowercase();
@@ -123,13 +124,13 @@ impl Address<'_> {
     }
 }
 
-/// Whether a host was probably meant to be another one.
+/// Whether a host was probably meant to be the expected one.
 fn is_mistaken(host: &str, expected: &str) -> bool {
     looks_like(host, expected) || OTHER_CLOUDS.iter().any(|cloud| host.ends_with(cloud))
 }
 
-/// Whether a domain can be taken for another one: it has the name of Google in it, letters of other
-/// alphabets, or few typing mistakes.
+/// Whether a domain can be mistaken for the expected one: it contains the name of Google, letters
+/// from other alphabets, or few typing mistakes.
 pub(super) fn looks_like(domain: &str, expected: &str) -> bool {
     let has_other_letters = domain.split('.').any(|label| label.starts_with("xn--"));
     let mistakes = || strsim::osa_distance(domain, expected);
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_that_look_like_google_s_are_mistakes() {
+    fn hosts_that_look_like_a_google_host_are_mistakes() {
         for (host, mistaken) in [
             ("sts.googleapis.com.example.test", true),
             ("sts.goog1eapis.com", true),

@@ -14,8 +14,8 @@ use crate::secret::Secret;
 use crate::show;
 use crate::token::jwks::{self, Failure};
 
-/// Checks the signature with the issuer's published keys. If the issuer cannot be reached from
-/// here, the relying party may still reach it, or it may have the keys.
+/// Checks the signature with the issuer's published keys. If this host cannot reach the issuer, the
+/// relying party may still reach it, or may already have the keys.
 pub(super) fn check(
     token: &Secret,
     issuer: &str,
@@ -55,7 +55,7 @@ pub(super) fn check(
     report.error(link, &error).settled_by_exchange = true;
 }
 
-/// Why the published keys do not verify the token, and the fix.
+/// Explains why the published keys do not verify the token, with the fix.
 fn explain(failure: Failure, issuer: &str) -> (String, &'static str) {
     match failure {
         Failure::NotAKeySet => (

@@ -31,7 +31,7 @@ pub(super) fn check(token: &Secret, config: &CredentialConfig, cx: &Context, rep
     };
     if claims.get("iss").is_some_and(|iss| iss == OF_SECRET) {
         let message =
-            "the token is that of a Secret of a Kubernetes service account, which has no expiry";
+            "the token comes from a Secret of a Kubernetes service account, so it does not expire";
         let fix = "mount a projected serviceAccountToken volume with the audience of the pool provider, or \
                    use wif-token kubernetes";
         report.broken(LINK, Kind::Configuration, message, fix);
@@ -87,7 +87,8 @@ fn audience(claims: &Members, config: &CredentialConfig, report: &mut Report) {
             let name = of_token.map(|provider| provider.name());
             format!("set audience to {}", name.as_deref().unwrap_or(FULL_NAME))
         }
-        // Allowing it would accept the tokens of everyone who may use the other provider.
+        // Allowing the name of another provider would accept the tokens of everyone who may use
+        // that provider.
         _ if let Some(other) = another_provider(first, config) => {
             format!("get a token for the audience https:{bare}, because this one is for {other}")
         }

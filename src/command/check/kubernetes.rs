@@ -1,4 +1,5 @@
-//! `--helper=kubernetes`: whether the cluster that kubectl would contact accepts the access token.
+//! `--helper=kubernetes`: checks whether the cluster that kubectl would contact accepts the access
+//! token.
 //!
 //! One request lists at most one pod in the namespace of the context. It is authenticated and
 //! authorized like the requests of kubectl, and a refusal contains the user name that the caller
@@ -133,10 +134,10 @@ fn kubeconfig(cluster: &Cluster, report: &mut Report) {
     );
 }
 
-/// Longer than the lifetime of any access token, in seconds, so that a cached token is not used.
+/// A remaining lifetime that no cached token has, in seconds, so that a new token is requested.
 const LONGEST_LIFE: i64 = 24 * 3600;
 
-/// Sends a token like those that the helper prints.
+/// Sends a token like those that the helper prints to the cluster.
 fn ask(
     cluster: &Cluster,
     invocation: &Invocation,
@@ -228,7 +229,7 @@ fn grant(cluster: &Cluster, user: &str) -> String {
     )
 }
 
-/// The caller in an IAM policy.
+/// The name of the caller in an IAM policy.
 fn member(account: Option<String>, report: &Report) -> String {
     let account = account.map(|account| format!("serviceAccount:{account}"));
     account.or_else(|| report.principal()).unwrap_or_else(|| "MEMBER".to_owned())

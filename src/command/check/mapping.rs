@@ -6,7 +6,7 @@
 
 use serde_json::Value;
 
-/// Follows the brackets and quotation marks of CEL.
+/// Keeps track of the brackets and quotation marks of CEL.
 #[derive(Default)]
 pub(super) struct Nesting {
     depth: i32,
@@ -26,13 +26,13 @@ impl Nesting {
         }
     }
 
-    /// Whether all of them are closed.
+    /// Whether all brackets and quotation marks are closed.
     pub(super) fn is_closed(&self) -> bool {
         self.depth == 0 && self.quote.is_none()
     }
 }
 
-/// The pairs of a mapping. A comma inside brackets or quotes is part of an expression.
+/// Splits a mapping into its pairs. A comma inside brackets or quotes is part of an expression.
 pub(super) fn pairs(mapping: &str) -> Vec<(&str, &str)> {
     let (mut nesting, mut begin) = (Nesting::default(), 0);
     let mut parts = Vec::new();
@@ -57,7 +57,7 @@ pub(super) enum Evaluated<'a> {
     NotAPath,
 }
 
-/// The claim that an expression selects.
+/// Finds the claim that an expression selects.
 pub(super) fn evaluate<'a>(expression: &str, claims: &'a Value) -> Evaluated<'a> {
     let Some(mut rest) = expression.trim().strip_prefix("assertion") else {
         return Evaluated::NotAPath;

@@ -1,5 +1,5 @@
 //! Mistakes in an attribute mapping: names that Google does not accept, expressions that select no
-//! claim, and values of another type.
+//! claim, and values of the wrong type.
 //! <https://cloud.google.com/iam/docs/reference/rest/v1/projects.locations.workloadIdentityPools.providers>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation#mapping>
 
@@ -20,13 +20,13 @@ const GROUPS: &str = "google.groups";
 /// The largest number of attributes `attribute.NAME`.
 const MOST_ATTRIBUTES: usize = 50;
 
-/// The longest name of an attribute, in characters.
+/// The maximum length of the name of an attribute, in characters.
 const LONGEST_NAME: usize = 100;
 
 /// What is wrong, and its fix.
 pub(super) type Mistake = (String, String);
 
-/// The mistakes in the names of the attributes.
+/// Lists the mistakes in the names of the attributes.
 pub(super) fn wrong_names(pairs: &[(&str, &str)], provider: &PoolProvider) -> Vec<Mistake> {
     let names = || pairs.iter().map(|(name, _)| *name).filter(|name| !name.is_empty());
     let mut mistakes: Vec<Mistake> =
@@ -81,7 +81,8 @@ fn wrong_name(name: &str, provider: &PoolProvider) -> Option<Mistake> {
     })
 }
 
-/// A mistake in an expression that is not a path of a claim. Other expressions may be right.
+/// Finds a mistake in an expression that is not the path of a claim. If none is found, the
+/// expression may be right.
 pub(super) fn wrong_expression(expression: &str, claims: &Value) -> Option<Mistake> {
     let expression = expression.trim();
     let shown = one_line(expression);
@@ -124,7 +125,7 @@ fn is_balanced(expression: &str) -> bool {
     nesting.is_closed()
 }
 
-/// Why Google does not accept a value for an attribute, with the fix.
+/// Explains why Google does not accept a value for an attribute, with the fix.
 pub(super) fn wrong_type(attribute: &str, value: &Value) -> Option<Mistake> {
     let is_list = value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
     let is = match value {

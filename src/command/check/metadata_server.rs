@@ -1,4 +1,4 @@
-//! The metadata server: the attached service account and its access token.
+//! Checks the metadata server: the attached service account and its access token.
 
 use super::report::Report;
 use super::{Check, OFFLINE, google};
@@ -14,7 +14,7 @@ pub(super) fn check(check: &Check, server: &MetadataServer, report: &mut Report)
     let token = email.and_then(|email| Ok((server.access_token(&scopes, check.cx)?, email)));
     let (token, member) = match token {
         Ok((token, email)) => {
-            report.ok(link, format!("got an access token of {email}"));
+            report.ok(link, format!("got an access token for {email}"));
             (Ok(token), format!("serviceAccount:{email}"))
         }
         Err(error) if error.is_offline() => {

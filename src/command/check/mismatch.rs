@@ -1,5 +1,5 @@
-//! A token of a type that the configuration does not expect. Only other programs return one:
-//! wif-token refuses it.
+//! Reports a token of a type that the configuration does not expect. Only other programs return
+//! such a token, because wif-token refuses it.
 
 use super::report::Report;
 use crate::error::Kind;

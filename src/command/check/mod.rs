@@ -135,8 +135,8 @@ fn output(report: &Report, format: Format) -> (String, u8) {
     (text, report.exit_status())
 }
 
-/// Shows the checks so far, if a user watches a terminal. If the run reaches its deadline during the
-/// next check, it prints the rest of them.
+/// Shows the checks so far, if a user watches a terminal. If the run reaches its deadline during
+/// the check `link`, it prints the rest of the report, with the failure of that check.
 fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
     if let Some(text) = report.show() {
         invocation.exit.show(&text);
@@ -160,14 +160,15 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Begins with this check.
+    /// Begins the check `link`.
     fn next(&self, link: &'static str, report: &mut Report) {
         next(link, report, self.invocation);
     }
 }
 
-/// Whether a request to Google or to the issuer was not sent because of `--offline`. In this case,
-/// earlier checks have reported the settings that would prevent it too.
+/// Whether a request to Google or to the issuer was not sent because of `--offline`. With
+/// `--offline`, a request that a setting of this host prevents counts too, because an earlier check
+/// has reported the setting.
 fn is_offline(error: &Error, cx: &Context) -> bool {
     error.is_offline() || error.is_local() && cx.is_offline()
 }

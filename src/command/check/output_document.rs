@@ -1,5 +1,6 @@
-//! The content of the output file before the command runs. Clients read this file first. Some of
-//! them stop at a document that they cannot read, and never run the command that would replace it.
+//! Checks the content of the output file before the command runs. Clients read this file first.
+//! Some of them stop at a document that they cannot read, and never run the command that would
+//! replace it.
 //!
 //! The behavior of each client was observed.
 
@@ -54,8 +55,8 @@ pub(super) fn check(
     }
 }
 
-/// What is wrong with the output file that another program left. This program never leaves an
-/// invalid one.
+/// Finds what is wrong with the output file that another program left. This program never leaves an
+/// invalid file.
 pub(super) fn left_behind(config: &CredentialConfig, cx: &Context) -> Option<Trouble> {
     let CredentialSource::Executable { command, output_file, .. } = &config.source else {
         return None;
@@ -123,8 +124,8 @@ fn problem(
     }
 }
 
-/// Which clients fail at a failure in the file. The others consider it expired, unless they cannot
-/// read it.
+/// Which clients fail if the file contains a failure document. The other clients treat the document
+/// as expired, unless they cannot read it.
 fn stopped_by_failure(document: &Value) -> &'static str {
     let reasons = ["code", "message"].map(|name| document.get(name));
     let is_empty =
@@ -139,7 +140,7 @@ fn stopped_by_failure(document: &Value) -> &'static str {
     }
 }
 
-/// The document, or why the file does not contain one.
+/// Parses the document. The error is why the file does not contain one.
 fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
     let shown = path.display();
     let text = String::from_utf8_lossy(bytes);
@@ -165,7 +166,7 @@ fn unreadable(path: &Path, bytes: &[u8]) -> Result<Value, Trouble> {
             remove(path),
         )),
         Err(_) if text.is_empty() => Err(Trouble::new(
-            format!("{shown} contains only whitespace or zero bytes, so {stopped}"),
+            format!("{shown} contains only whitespace or NUL characters, so {stopped}"),
             remove(path),
         )),
         Err(_) if text.starts_with('\u{feff}') => Err(Trouble::new(
@@ -191,7 +192,8 @@ fn begins_with_document(bytes: &[u8]) -> bool {
     matches!(documents.next(), Some(Ok(Value::Object(_))))
 }
 
-/// A token that clients use until it expires, although it is not the token of this configuration.
+/// Reports a token that clients use until it expires, although it is not the token of this
+/// configuration.
 fn of_another(
     path: &Path,
     document: &Value,
@@ -211,7 +213,8 @@ fn of_another(
     };
     match subject_token::is_cached(allowed, config, cx) {
         Some(true) => return None,
-        // It is the token of this configuration before a change, or that of another configuration.
+        // The token is that of this configuration before a change, or that of another
+        // configuration.
         Some(false) if document::is_ours(document) => {
             let fix = format!(
                 "{} if you have changed the configuration, or give each configuration its own \
@@ -231,7 +234,7 @@ fn of_another(
     provider_of(document, config).map(|provider| used(&format!("for {provider}")))
 }
 
-/// The pool provider for which the token in a document is, if it is not the one of the
+/// The pool provider that the token in a document is for, if it is not the one in the
 /// configuration.
 fn provider_of(document: &Value, config: &CredentialConfig) -> Option<String> {
     let token = document.get("id_token")?.as_str()?;
@@ -249,8 +252,8 @@ fn provider_of(document: &Value, config: &CredentialConfig) -> Option<String> {
     others.into_iter().next()
 }
 
-/// The short name of the pool provider that an audience names, if it is not the one of the
-/// configuration. A token for it must not be allowed at this provider.
+/// The short name of the pool provider that an audience names, if it is not the one in the
+/// configuration, which must not allow tokens for another provider.
 pub(super) fn another_provider(audience: &str, config: &CredentialConfig) -> Option<String> {
     let audience = Audience::new(audience);
     let provider = PoolProvider::parse(audience.without_scheme()).ok()?;

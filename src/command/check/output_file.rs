@@ -1,5 +1,5 @@
-//! The place of the output file of a configuration: its directory exists, this user can write to
-//! it, and other users cannot replace or plant a file in it.
+//! Checks the location of the output file of a configuration: its directory must exist, this user
+//! must be able to write to it, and other users must not be able to replace or plant a file in it.
 
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,9 @@ use crate::lock;
 use crate::shell;
 use crate::show;
 
-/// Returns whether the content of the file can be judged. `is_required`: clients get the token only
-/// from the file, because a user signs in.
+/// Checks the location of the output file. Returns whether it has no problems, so that the content
+/// can be checked. `is_required`: clients read the token only from this file, because a user signs
+/// in.
 pub(super) fn check(path: &Path, is_required: bool, report: &mut Report) -> bool {
     let before = report.findings.len();
     place(path, is_required, report);
@@ -66,7 +67,8 @@ fn place(path: &Path, is_required: bool, report: &mut Report) {
     }
 }
 
-/// Clients get a token without the file, but each of their runs gets a new one.
+/// Reports a problem that prevents caching. Without the file, each run of a client gets a new
+/// token, or no token if the file is required.
 fn not_cached(what: &str, fix: &str, is_required: bool, report: &mut Report) {
     let link = "output file";
     match is_required {
@@ -93,7 +95,7 @@ fn missing_directory(directory: &Path, is_required: bool, report: &mut Report) {
     not_cached(&what, &fix, is_required, report);
 }
 
-/// Checks that an existing file is trusted, and the lock next to it. Its content is judged later.
+/// Checks that an existing file and the lock next to it are trusted. The content is checked later.
 fn existing_files(path: &Path) -> Result<(), (PathBuf, Refusal)> {
     let is_ours = |existing: &Existing<'_>| is_document_file(existing, None);
     ownership::require_replaceable(path, is_ours)

@@ -182,7 +182,7 @@ choices! {
 }
 
 impl RelyingParty {
-    /// The rules that it publishes.
+    /// The rules that the relying party publishes.
     pub(super) fn rules(self) -> &'static Rules {
         match self {
             RelyingParty::Aws => &AWS,

@@ -1,7 +1,9 @@
-//! `--relying-party`: whether a relying party other than Google accepts the token of a source.
+//! `--relying-party`: checks whether a relying party other than Google accepts the token of a
+//! source.
 //!
-//! It gets a token as the source prints it, and judges the token by the rules that the relying party
-//! publishes. Nothing is sent to the relying party, and nothing is written to an output file.
+//! The check gets a token as the source would print it, and judges the token by the rules that the
+//! relying party publishes. Nothing is sent to the relying party, and nothing is written to an
+//! output file.
 
 use serde_json::Value;
 
@@ -41,7 +43,7 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The relying party of `--relying-party`, if there is one.
+    /// Reads what to check; `None` without `--relying-party` and without a source.
     ///
     /// # Errors
     /// `USAGE` if the option or the source is missing, or if an option has no effect.
@@ -213,11 +215,16 @@ fn audience(claims: &Members, rules: &Rules, requested: Option<&str>, report: &m
         );
         report.warning(link, message, fix);
     } else {
-        report.ok(link, format!("{shown}, which {name} compares with {setting}"));
+        report.ok(
+            link,
+            format!(
+                "the aud of the token is {shown}; {name} accepts it only if it matches {setting}"
+            ),
+        );
     }
 }
 
-/// Whether a relying party that expects this audience accepts these.
+/// Whether a relying party that expects the audience `usual` accepts the audiences `found`.
 fn is_covered(found: &[&str], usual: &str, rules: &Rules) -> bool {
     match rules.every_audience {
         true => found.iter().all(|audience| *audience == usual),

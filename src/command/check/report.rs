@@ -42,12 +42,13 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// A report that is shown like this.
+    /// Creates an empty report. `layout` is how it is shown on a terminal.
     pub(super) fn new(layout: Option<Layout>) -> Report {
         Report { layout, ..Report::default() }
     }
 
-    /// On a terminal, the findings that were not shown yet and will not change.
+    /// Formats the findings that were not shown yet and will not change; `None` if no terminal is
+    /// used.
     pub(super) fn show(&mut self) -> Option<String> {
         let layout = self.layout.as_ref()?;
         let new = self.findings.iter().skip(self.shown);
@@ -117,7 +118,7 @@ impl Report {
         finding
     }
 
-    /// Adds a failed check without an [`Error`] of its own.
+    /// Adds a failed check for which there is no [`Error`] yet.
     pub(super) fn broken(
         &mut self,
         link: &'static str,
@@ -128,7 +129,7 @@ impl Report {
         self.error(link, &Error::new(kind, message).fix(fix))
     }
 
-    /// The exchange succeeded, which proves that some checks pass.
+    /// Marks the checks that a successful exchange proves as passed.
     pub(super) fn settle(&mut self) {
         for finding in self.findings.iter_mut().filter(|finding| finding.settled_by_exchange) {
             finding.status = Status::Ok;
@@ -145,8 +146,8 @@ impl Report {
     }
 
     /// Sets the fix of the failures that the clock of this host causes. The clock shows `now` and
-    /// is `skew` seconds ahead. Returns whether there is such a failure. No finding changes after
-    /// this.
+    /// is `skew` seconds ahead. Returns whether there is such a failure. After this call, findings
+    /// no longer change.
     pub(super) fn blame_clock(&mut self, now: i64, skew: i64, fix: &str) -> bool {
         let mut found = false;
         for finding in &mut self.findings {
@@ -168,7 +169,8 @@ impl Report {
         }
     }
 
-    /// The service account was impersonated, which proves that it exists.
+    /// Marks the check whether a service account exists as passed, because the account was
+    /// impersonated.
     pub(super) fn settle_account(&mut self, account: &str) {
         let is_wrong =
             |finding: &&mut Finding| finding.link == ACCOUNT && finding.status == Status::Error;
@@ -264,11 +266,11 @@ impl Report {
     }
 }
 
-/// The check that lists the claims.
+/// The name of the check that lists the claims.
 pub(super) const CLAIMS: &str = "claims";
-/// The check of the existence of the service account.
+/// The name of the check whether the service account exists.
 pub(super) const ACCOUNT: &str = "account";
-/// The check that lists the principals.
+/// The name of the check that lists the principals.
 pub(super) const PRINCIPAL: &str = "principal";
 
 impl Finding {

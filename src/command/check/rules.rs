@@ -9,7 +9,8 @@ pub(super) struct Rules {
     pub(super) algorithms: &'static [&'static str],
     /// Whether it may accept other algorithms, although it does not support them.
     pub(super) may_accept_others: bool,
-    /// The only one that it accepts without a setting, and how to change the setting, as an imperative.
+    /// The only algorithm that it accepts without a setting, and how to change the setting, as an
+    /// imperative.
     pub(super) by_default: Option<(&'static str, &'static str)>,
     /// Whether the header must name the key (`kid`).
     pub(super) requires_key_id: bool,
@@ -23,7 +24,7 @@ pub(super) struct Rules {
     pub(super) lifetime: Option<Lifetime>,
     /// The setting that allows a token with a `jti` to be used again.
     pub(super) single_use: Option<&'static str>,
-    /// The longest values, in characters, each with its name: a claim, or `token`.
+    /// The maximum lengths of values, in characters. The name is that of a claim, or `token`.
     pub(super) longest: &'static [(&'static str, usize)],
     /// Whether it accepts only tokens with an issuer URL.
     pub(super) requires_issuer: bool,
@@ -35,7 +36,8 @@ pub(super) struct Rules {
     pub(super) audience: Option<&'static str>,
     /// The audiences that its national clouds expect instead.
     pub(super) national_clouds: &'static [&'static str],
-    /// Whether it must accept every audience of a token, not only one of them.
+    /// Whether every audience of a token must be one that it accepts. Otherwise, one of them is
+    /// enough.
     pub(super) every_audience: bool,
     /// Whether it uses the `azp` of a token, if there is one, instead of the `aud`.
     pub(super) prefers_azp: bool,
@@ -50,7 +52,7 @@ pub(super) struct Skew {
     pub(super) nbf: i64,
 }
 
-/// A limit of the lifetime of tokens, in seconds.
+/// A limit on the lifetime of tokens, in seconds.
 #[derive(Debug)]
 pub(super) struct Lifetime {
     pub(super) default: i64,

@@ -1,7 +1,7 @@
 //! Checks a SAML response or assertion against the rules that Google documents for subject tokens.
 //!
-//! [`token::saml`](crate::token::saml) knows which elements limit the validity; this module judges
-//! them and everything else. A signature must be present, but only Google verifies it.
+//! [`token::saml`](crate::token::saml) finds the elements that limit the validity; this module
+//! judges them and everything else. A signature must be present, but only Google verifies it.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-providers>
 
 use roxmltree::Node;
@@ -72,7 +72,8 @@ impl Problems {
         self.0.push((kind, message.into(), fix.into(), None));
     }
 
-    /// Adds a rule of the protocol that the identity provider must follow, and what it must do.
+    /// Adds a problem if a rule of the protocol does not hold. `fix` is what the identity provider
+    /// must do.
     fn require(&mut self, holds: bool, message: &str, fix: &str) {
         if !holds {
             let fix = format!("configure the identity provider to {fix}");

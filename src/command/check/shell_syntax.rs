@@ -1,5 +1,6 @@
-//! A command that is written for a shell, or by a word processor: variables that are set before the
-//! program, `sh -c`, built-in commands and substitutions of a shell, typographic characters.
+//! Recognizes a command that was written for a shell, or by a word processor: variables that are
+//! set before the program, `sh -c`, built-in commands and substitutions of a shell, typographic
+//! characters.
 
 use super::report::Report;
 use super::shown_command::shown;
@@ -18,7 +19,7 @@ const BUILT_IN: [&str; 8] = [".", "cd", "exec", "eval", "export", "set", "source
 /// Whether a command can be run to get a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It can be run.
+    /// The command can be run.
     Usable,
     /// Its first word is not a program.
     NoProgram,
@@ -123,7 +124,7 @@ fn of_shell(command: &str, script: &[String], report: &mut Report) -> Verdict {
     Verdict::Usable
 }
 
-/// What clients make of the quotes in a command. Node knows double quotes only.
+/// How clients treat the quotes in a command. Node interprets only double quotes.
 pub(super) fn quotes(command: &str) -> String {
     let node = if command.contains('\'') { ", Node" } else { "" };
     format!("quotes, which Go, Java, gcloud{node} and Rust do not interpret")

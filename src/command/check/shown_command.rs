@@ -1,12 +1,12 @@
 //! How a message shows a command. Arguments of another program may be secrets, so only those that
-//! change are shown, and no header of this program is shown.
+//! change are shown. Headers in the options of this program are not shown either.
 
 use crate::options::{OptionInfo, ValueKind};
 use crate::program::is_named_like_this;
 use crate::source::{self, SourceInfo};
 
-/// A command for a message. For this program, all words are shown except those that may contain a
-/// secret; for another program, only the program and the changed words.
+/// Formats a command for a message. For this program, all words are shown except those that may
+/// contain a secret; for another program, only the program and the changed words.
 pub(super) fn shown(words: &[String], changed: &[usize]) -> String {
     let is_ours = words.first().is_some_and(|word| is_named_like_this(word));
     let arguments = words.iter().position(|word| word == "--").unwrap_or(words.len());

@@ -1,6 +1,6 @@
-//! What this program accepts in a configuration, and some clients do not: a byte order mark, members
-//! that occur twice, that are null or empty, or that have another type and are not used by this
-//! program, and paths that only a shell completes.
+//! Reports what this program accepts in a configuration and some clients do not: a byte order mark,
+//! members that occur twice, that are null or empty, or that have the wrong type and are not used
+//! by this program, and paths that only a shell completes.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ const STRINGS: [&str; 10] = [
     "refresh_token",
 ];
 
-/// Those that Java reads too.
+/// The members of [`STRINGS`] that Java reads too.
 const JAVA: [&str; 2] = ["quota_project_id", "token_info_url"];
 
 pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Report) {
@@ -48,7 +48,7 @@ pub(super) fn check(config: &CredentialConfig, universe: &str, report: &mut Repo
     }
 }
 
-/// The text of a credential file of any type.
+/// Checks the text of a credential file of any type.
 pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report) {
     let shown = show::path(path);
     let mut refused = |what: String, fix: String| {
@@ -86,7 +86,7 @@ pub(super) fn file(path: &Path, mtls: bool, universe: &str, report: &mut Report)
     }
 }
 
-/// Members that this program and most clients ignore, but one client refuses.
+/// Lists members that this program and most clients ignore, but that one client refuses.
 fn unused(members: &Value) -> impl Iterator<Item = (String, String)> {
     let is_list =
         |value: &Value| value.as_array().is_some_and(|items| items.iter().all(Value::is_string));
@@ -106,7 +106,7 @@ fn unused(members: &Value) -> impl Iterator<Item = (String, String)> {
     found.map(|(what, fix)| (what.to_owned(), fix.to_owned()))
 }
 
-/// Members that every client ignores because of their place.
+/// Reports members that every client ignores because of their place.
 fn without_effect(members: &Value, report: &mut Report) {
     let Some(members) = members
         .as_object()
@@ -126,7 +126,7 @@ fn without_effect(members: &Value, report: &mut Report) {
     }
 }
 
-/// The headers of `credential_source.url`, which clients send as they are.
+/// Checks a header for `credential_source.url`, which clients send unchanged.
 fn header(name: &str, value: &str, report: &mut Report) {
     let shown = show::value(name);
     let mut refused = |what: &str, clients: &str| {
@@ -151,7 +151,7 @@ fn header(name: &str, value: &str, report: &mut Report) {
     }
 }
 
-/// `token_info_url`, to which gcloud sends the access token.
+/// Checks `token_info_url`, to which gcloud sends the access token.
 fn token_info_url(url: &str, mtls: bool, universe: &str, report: &mut Report) {
     let (link, member, service) = ("token service", "token_info_url", "sts");
     let Ok(url) = Url::parse(url) else { return };
@@ -162,7 +162,7 @@ fn token_info_url(url: &str, mtls: bool, universe: &str, report: &mut Report) {
     }
 }
 
-/// `credential_source.file`, which clients read as it is.
+/// Checks `credential_source.file`, whose content clients send unchanged.
 fn token_file(path: &Path, report: &mut Report) {
     let (link, shown) = ("source", show::path(path));
     if files::has_byte_order_mark(path) {

@@ -9,11 +9,12 @@ use super::status::{COLUMN, Status};
 use crate::terminal;
 use crate::world::Env;
 
-/// On a narrower terminal, the message is below the name of the check.
+/// The smallest width, in columns, at which the message is next to the name of the check and not
+/// below it.
 const NARROW: usize = 60;
-/// Where the message begins on such a terminal.
+/// The column at which the message begins on a narrower terminal.
 const NARROW_COLUMN: usize = 4;
-/// The width if that of the terminal is unknown.
+/// The width that is assumed if that of the terminal is unknown.
 const USUAL: usize = 80;
 
 /// How a report looks on a terminal.
@@ -24,21 +25,20 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// How a report looks on standard output; `None` if standard output is not a
-    /// terminal.
+    /// The layout for standard output; `None` if standard output is not a terminal.
     pub(super) fn of_stdout(env: &Env) -> Option<Layout> {
         if !std::io::stdout().is_terminal() {
             return None;
         }
         let is_set = |name| env.get(name).is_some_and(|value| !value.is_empty());
         let is_dumb = env.get("TERM").is_some_and(|term| term == "dumb");
-        // Older consoles of Windows print the escape sequences.
+        // Older consoles of Windows print the escape sequences as text.
         let knows_color = if cfg!(windows) { is_set("WT_SESSION") } else { !is_dumb };
         let width = terminal::width().unwrap_or(USUAL);
         Some(Layout { width, has_color: knows_color && !is_set("NO_COLOR") })
     }
 
-    /// Formats one finding, with the fix on its own line.
+    /// Formats one finding, with the fix on a separate line.
     pub(super) fn link(
         &self,
         (status, link): (Status, &str),
@@ -87,13 +87,12 @@ impl Layout {
         if self.width < NARROW { NARROW_COLUMN } else { COLUMN }
     }
 
-    /// A message, with a line break at the end.
+    /// Wraps a message, and adds a line break at the end.
     fn wrapped(&self, text: &str) -> String {
         self.lines(text, self.column()) + "\n"
     }
 
-    /// A text that begins at this column, in lines that end between words and at the width of the
-    /// terminal.
+    /// Wraps a text to the width of the terminal, between words. `column` is where the text begins.
     pub(super) fn lines(&self, text: &str, column: usize) -> String {
         let room = self.width - column;
         let mut lines = vec![String::new()];

@@ -1,4 +1,4 @@
-//! The credentials of a user: the refresh token, its scopes, and the project that is billed.
+//! Checks the credentials of a user: the refresh token, its scopes, and the project that is billed.
 
 use super::hosts::{self, Address};
 use super::report::Report;
@@ -11,7 +11,7 @@ use crate::google::access_token::AccessToken;
 use crate::google::refresh::sign_in;
 use crate::show;
 
-/// The check of the endpoint that receives the refresh token.
+/// The name of the check of the endpoint that receives the refresh token.
 const TOKEN_SERVICE: &str = "token service";
 
 pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) {
@@ -61,7 +61,7 @@ fn refresh(
     }
 }
 
-/// The token endpoint, which receives the refresh token.
+/// Checks the token endpoint, which receives the refresh token.
 fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
     let (link, url, member) = (TOKEN_SERVICE, &user.token_url, user.token_url_member());
     if !user.is_workforce && OLD_TOKEN_URLS.contains(&url.as_typed()) {
@@ -81,7 +81,7 @@ const OLD_TOKEN_URLS: [&str; 3] = [
     "https://www.googleapis.com/oauth2/v4/token",
 ];
 
-/// Whether the user granted access to Google Cloud. The scopes are known if the response lists them.
+/// Reports whether the user granted access to Google Cloud, if the response lists the scopes.
 fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {
     let Some(granted) = granted else { return };
     let scopes: Vec<&str> = granted.split(' ').filter(|scope| !scope.is_empty()).collect();
@@ -95,7 +95,7 @@ fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {
     report.error("scopes", &error);
 }
 
-/// The client libraries bill the requests of a user to the quota project.
+/// Checks the quota project, to which client libraries bill the requests of a user.
 fn quota_project(user: &UserCredentials, report: &mut Report) {
     let link = "quota project";
     match &user.quota_project {

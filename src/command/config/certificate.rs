@@ -1,8 +1,8 @@
 //! `config certificate`: a configuration for clients that present a certificate by mutual TLS, and
 //! the certificate configuration with the paths of the certificate and its key.
 //!
-//! Nothing runs `wif-token` for such a configuration: the clients read the files themselves. Both
-//! files are those that `gcloud iam workload-identity-pools create-cred-config` writes.
+//! Nothing runs `wif-token` for such a configuration: the clients read the files themselves.
+//! `gcloud iam workload-identity-pools create-cred-config` writes the same two files.
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-x509-certificates>
 
 use std::path::{Path, PathBuf};
@@ -27,7 +27,7 @@ use crate::x509;
 options! {
     /// Options of `config certificate`.
     struct CertificateOptions {
-        /// certificate of the workload in PEM format, which its chain can follow
+        /// certificate of the workload in PEM format, optionally followed by its chain
         cert_path: PathBuf = "--cert-path=PEM",
         /// private key of the certificate: file with PEM, or pkcs11: URI of a key in a token, which
         /// only wif-token accepts
@@ -41,7 +41,7 @@ options! {
     }
 }
 
-/// It is a source only for `config`.
+/// The word that only `config` accepts in place of a source.
 pub(super) static INFO: SourceInfo = SourceInfo {
     name: "certificate",
     also: &["cert", "x509", "mtls"],
@@ -129,7 +129,7 @@ fn refuse(options: &Options, provider: &PoolProvider) -> Result<(), Error> {
     }
 }
 
-/// The certificate configuration that clients use by default. Its folder is created.
+/// The path of the certificate configuration that clients use by default. Creates its folder.
 fn default_path(cx: &Context) -> Result<PathBuf, Error> {
     let path = certificate_config::default_path(cx)?.ok_or_else(|| {
         Error::new(Kind::Usage, "there is no home directory for the certificate configuration")
@@ -146,7 +146,7 @@ fn default_path(cx: &Context) -> Result<PathBuf, Error> {
     }
 }
 
-/// The trust in the authority of the certificate. Its subject is known if the file can be read.
+/// The trust in the authority of the certificate. The principal is known if the file can be read.
 fn trust(certificate: &Path) -> Trust {
     let text = files::read_text(certificate, "--cert-path", Kind::Configuration).ok();
     let certificates = text.and_then(|text| x509::certificates(&text)).unwrap_or_default();

@@ -21,7 +21,7 @@ const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
 /// reports its own timeout.
 const HEAD_START_MS: u64 = 5_000;
 
-/// The configuration with this `credential_source`.
+/// Builds the configuration with this `credential_source`.
 ///
 /// # Errors
 /// `USAGE` if options cannot be used together.
@@ -57,7 +57,7 @@ fn usage(what: &str, fix: &str) -> Error {
     Error::new(Kind::Usage, what).fix(fix)
 }
 
-/// `subject_token_type`: that of `--token-type`, or the type that the source returns.
+/// `subject_token_type`: the value of `--token-type`, or the type that the source returns.
 ///
 /// # Errors
 /// `USAGE` if `--token-type` is not known.
@@ -98,7 +98,7 @@ fn user_project<'a>(
     }
 }
 
-/// Sets the members about the service account, or `token_info_url` without one.
+/// Sets the members about the service account, or `token_info_url` if there is none.
 fn impersonation(
     options: &Options,
     domain: &str,
@@ -128,7 +128,8 @@ fn impersonation(
     Ok(())
 }
 
-/// The `credential_source` that runs a command line. The client waits longer than this program runs.
+/// Builds the `credential_source` that runs a command line. The client waits longer than this
+/// program runs.
 ///
 /// # Errors
 /// `USAGE` if `--timeout` is longer than any client waits.
@@ -161,7 +162,7 @@ pub(super) fn executable(
     Ok(json!({ "executable": executable }))
 }
 
-/// The `credential_source` of clients that only read a file.
+/// Builds the `credential_source` for clients that only read a file.
 pub(super) fn file(path: &str) -> Value {
     json!({ "file": path, "format": { "type": "text" } })
 }

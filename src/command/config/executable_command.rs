@@ -32,12 +32,12 @@ pub(super) struct ExecutableCommand {
 }
 
 impl ExecutableCommand {
-    /// The command line that runs this source with the options of the invocation, on hosts with this
-    /// operating system; `None` is this host.
+    /// Builds the command line that runs this source with the options of the invocation, on hosts
+    /// with the operating system `os`; `None` stands for this host.
     ///
     /// # Errors
-    /// `USAGE` if an argument is not UTF-8 or a path is not one of such a host, `CONFIGURATION` if the
-    /// path of this program is unknown.
+    /// `USAGE` if an argument is not UTF-8 or a path is not absolute on such a host,
+    /// `CONFIGURATION` if the path of this program is unknown.
     pub(super) fn new(
         invocation: &Invocation,
         program: Option<&Path>,
@@ -85,10 +85,10 @@ impl ExecutableCommand {
         words.chain(dashes).chain(self.rest.iter().map(String::as_str))
     }
 
-    /// The command line, if every client splits it in the same way.
+    /// The command line; `None` if clients would split it in different ways.
     ///
     /// # Errors
-    /// `USAGE` if no command line with this program is split in the same way.
+    /// `USAGE` if clients would split even the path of the program in different ways.
     pub(super) fn line(&self) -> Result<Option<String>, Error> {
         if !is_portable(&self.program) {
             let example = match self.program.get(1..2) {
@@ -107,8 +107,8 @@ impl ExecutableCommand {
         Ok(words.iter().all(|word| is_portable(word)).then(|| words.join(" ")))
     }
 
-    /// A command for a shell that keeps the token in a file, for clients that read only files.
-    /// `more` are options that the configuration would otherwise state.
+    /// The command for a shell that keeps the token in a file, for clients that read only files.
+    /// `more` contains options that the configuration would otherwise state.
     pub(super) fn for_shell(&self, more: &[String]) -> String {
         let (source, rest) = (self.source, self.rest.iter().map(String::as_str));
         let dashes = (!self.rest.is_empty()).then_some("--");
@@ -128,9 +128,12 @@ impl ExecutableCommand {
                 Kind::Usage,
                 "Google clients would split the command in different ways",
             )
-            .cause("an option has spaces, quotes, backslashes or shell metacharacters")
+            .cause(
+                "an argument contains a space, a quotation mark, a backslash or a shell \
+                 metacharacter",
+            )
             .fix(
-                "change this option, or run wif-token config without --for-os on a host with \
+                "change this argument, or run wif-token config without --for-os on a host with \
                   that operating system",
             ));
         }
@@ -165,8 +168,8 @@ impl ExecutableCommand {
     }
 }
 
-/// The path of this program on the hosts that use the configuration. A name without a directory is
-/// looked up in `PATH`, as a shell does.
+/// Finds the path of this program on the hosts that use the configuration. A name without a
+/// directory is looked up in `PATH`, as a shell does.
 fn own_program(given: Option<&Path>, os: Option<HostSystem>, env: &Env) -> Result<PathBuf, Error> {
     match given {
         Some(name) if os.is_none() && name.components().count() == 1 => {
@@ -194,8 +197,8 @@ fn is_args_file(existing: &Existing<'_>) -> bool {
 }
 
 /// Whether all clients read a word unchanged: those that use no shell, those that use one, and
-/// those with rules of their own. A shell would expand `?`, `[` and `{`, but no file has the name
-/// of an option, so these are allowed.
+/// those with their own rules. `?`, `[` and `{` are allowed: a shell expands them only to the names
+/// of existing files, and no file has the name of an option.
 pub(in crate::command) fn is_portable(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)

@@ -18,7 +18,7 @@ const PLACEHOLDERS: [(&str, &str); 5] = [
     ("SUBJECT", "the subject of the token; wif-token check prints it"),
 ];
 
-/// The commands, with a comment above each, and the meaning of every placeholder in them.
+/// Lists the commands, with a comment above each, and explains every placeholder in them.
 pub(super) fn commands(provider: &PoolProvider, trust: &Trust, account: Option<&str>) -> String {
     let (group, pool) = (provider.gcloud_group(), provider.pool_path());
     let organization = if provider.project.is_none() { " --organization=NUMBER" } else { "" };
@@ -33,7 +33,7 @@ pub(super) fn commands(provider: &PoolProvider, trust: &Trust, account: Option<&
     explanation(&commands, trust) + &commands
 }
 
-/// The meaning of each placeholder in the commands.
+/// Explains each placeholder in the commands.
 fn explanation(commands: &str, trust: &Trust) -> String {
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let is_used = |name: &str| commands.split(|c| !is_part(c)).any(|word| word == name);

@@ -21,12 +21,12 @@ choices! {
     }
 }
 
-/// A path that is absolute on the hosts that use the configuration, which have this operating
-/// system; `None` is this host. On Windows it is written with slashes, because clients that interpret
-/// quotes remove backslashes.
+/// Makes a path absolute for the hosts that use the configuration, which have the operating system
+/// `os`; `None` stands for this host. A path on Windows is written with slashes, because clients
+/// that interpret quotes remove backslashes.
 ///
 /// # Errors
-/// `USAGE` if the path is not one of such a host, or not UTF-8.
+/// `USAGE` if the path is not absolute on such a host, or not UTF-8.
 pub(super) fn path(path: &Path, option: &str, os: Option<HostSystem>) -> Result<String, Error> {
     let usage = |what: &str| Error::new(Kind::Usage, format!("{option} {what}"));
     let text = path.to_str().ok_or_else(|| {

@@ -1,5 +1,5 @@
-//! `config`: a credential configuration for a source, and the `gcloud` commands that make Google
-//! trust that source.
+//! `config`: creates a credential configuration for a source, and the `gcloud` commands that make
+//! Google trust that source.
 //!
 //! The file has the members that `gcloud iam workload-identity-pools create-cred-config` writes, in
 //! the same order. Its command line is one that all clients split in the same way. If an argument
@@ -155,7 +155,7 @@ fn check_trust(trust: &Trust) -> Result<(), Error> {
     Ok(())
 }
 
-/// The trust in tokens of the type in `--token-type`, if the source passes on tokens of any type.
+/// Adapts the trust to the type in `--token-type`, if the source passes on tokens of any type.
 fn of_type(common: &options::Options, trust: Trust) -> Trust {
     match common.token_type.as_deref().and_then(TokenType::parse) {
         Some(TokenType::Saml2) if trust.token_type.is_none() => Trust::saml("METADATA".into())
@@ -165,16 +165,22 @@ fn of_type(common: &options::Options, trust: Trust) -> Trust {
     }
 }
 
-/// The command line that a client runs. The arguments are written next to `out` if a client would
-/// split them.
+/// Builds the command line that a client runs. Writes the arguments to a file next to `out` if
+/// clients would split them in different ways.
 fn command_line(command: &ExecutableCommand, out: Option<&Path>) -> Result<String, Error> {
     match (command.line()?, out) {
         (Some(line), _) => Ok(line),
         (None, Some(out)) => command.with_args_file(&out.with_extension("args")),
         (None, None) => {
             Err(Error::new(Kind::Usage, "Google clients would split the command in different ways")
-                .cause("an option has spaces, quotes, backslashes or shell metacharacters")
-                .fix("add --out=FILE, which also writes the arguments to an arguments file in that directory"))
+                .cause(
+                    "an argument contains a space, a quotation mark, a backslash or a shell \
+                     metacharacter",
+                )
+                .fix(
+                    "add --out=FILE, which also writes the arguments to an arguments file in that \
+                     directory",
+                ))
         }
     }
 }
@@ -208,8 +214,8 @@ fn file_sourced(
     Ok((file, more))
 }
 
-/// The full resource name for a name in the form of gcloud (`projects/…`) or of an audience. It
-/// begins with the host of googleapis.com in every universe.
+/// Completes a name in the form of gcloud (`projects/…`) or of an audience to the full resource
+/// name, which begins with the host of googleapis.com in every universe.
 fn full_name(name: &str) -> String {
     let audience = Audience::new(name);
     let name = audience.without_scheme();

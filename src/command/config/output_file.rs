@@ -14,8 +14,8 @@ use crate::files::{self, absolute};
 use crate::show;
 use crate::source::SourceInfo;
 
-/// An output file for this request in a directory that only this user can access. The directory is
-/// created; without a home directory there is no file.
+/// Selects an output file for this request in a directory that only this user can access, and
+/// creates the directory. `None` without a home directory.
 pub(super) fn of_user(
     command: &ExecutableCommand,
     provider: &PoolProvider,

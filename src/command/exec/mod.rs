@@ -54,10 +54,10 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     run,
 };
 
-/// The variables by which clients select other credentials or no server. The command must have the
-/// identity of these credentials.
+/// The variables with which clients would select other credentials, or not use the server. They are
+/// removed, so that the command has the identity of the credentials of `exec`.
 const REMOVED: [&str; 23] = [
-    // The libraries; Node reads the second one.
+    // Google's libraries; only Node reads the second variable.
     VARIABLE,
     "google_application_credentials",
     "NO_GCE_CHECK",
@@ -122,7 +122,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
     }
     set_variables(&mut command, address, folder.path(), &cx.env);
     invocation.exit.at_deadline(Deadline::after(FOREVER));
-    // If the server fails, the command goes on without it.
+    // If the server fails, the command continues without it.
     let log = cx.log.clone();
     let serve = move || {
         let for_panics = log.clone();
@@ -146,7 +146,8 @@ fn set_variables(command: &mut Command, address: SocketAddr, folder: &Path, env:
         command.env(name, address.to_string());
     }
     command.env("METADATA_SERVER_DETECTION", "assume-present");
-    // In its own folder, gcloud finds its account, and caches that there is no metadata server.
+    // In its usual folder, gcloud would find its own account, and may have cached that there is no
+    // metadata server.
     command.env("CLOUDSDK_CONFIG", folder);
     REMOVED.iter().for_each(|name| {
         command.env_remove(name);
@@ -172,7 +173,7 @@ fn no_proxy(address: SocketAddr, env: &Env) -> OsString {
     system::os_string(hosts.join(&b","[..]))
 }
 
-/// The failure to run the command, with the exit status of a shell.
+/// The error if the command cannot be run. Sets the exit status that a shell would return.
 fn not_run(name: &OsStr, error: std::io::Error, invocation: &Invocation, env: &Env) -> Error {
     let explained = program::explain(name, &error, env);
     let is_found = explained.is_some() || error.kind() != ErrorKind::NotFound;

@@ -28,7 +28,7 @@ const OF_TERMINAL: [i32; 3] = [SIGINT, SIGQUIT, SIGWINCH];
 pub(super) struct Signals(SignalsInfo<WithOrigin>);
 
 impl Signals {
-    /// Collects the signals from now on.
+    /// Starts to collect the signals.
     pub(super) fn catch() -> io::Result<Signals> {
         program::leave_signals(&PASSED);
         let signals = PASSED.into_iter().filter(|signal| !program::is_ignored(*signal));
@@ -36,7 +36,7 @@ impl Signals {
     }
 }
 
-/// The command with this name. A shell searches for it in the same way.
+/// Creates the command with this name, which is searched for as a shell would.
 #[allow(clippy::disallowed_methods)] // not a program of a source
 pub(super) fn command(name: &OsStr, _env: &Env) -> Command {
     Command::new(name)
@@ -47,7 +47,8 @@ pub(super) fn start(command: &mut Command) -> io::Result<Child> {
     program::start_beside(command)
 }
 
-/// A text of bytes that come from texts of the operating system, split at ASCII characters.
+/// Converts bytes to a text of the operating system. The bytes come from such texts, split at ASCII
+/// characters.
 pub(super) fn os_string(bytes: Vec<u8>) -> OsString {
     OsString::from_vec(bytes)
 }
@@ -85,8 +86,8 @@ fn wait_passing(mut child: Child, mut signals: SignalsInfo<WithOrigin>) -> io::R
     child.wait()
 }
 
-/// Whether the terminal has sent the signal to the child too: it sends one to every process of the
-/// foreground group.
+/// Whether the terminal has sent the signal to the child too: a terminal sends these signals to
+/// every process in the foreground group.
 fn has_been_delivered(origin: &Origin, child: Pid) -> bool {
     OF_TERMINAL.contains(&origin.signal)
         && matches!(origin.cause, Cause::Kernel)

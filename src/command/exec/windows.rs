@@ -13,13 +13,13 @@ use crate::world::Env;
 pub(super) struct Signals;
 
 impl Signals {
-    /// Ignores console events from now on. The command does not inherit this.
+    /// Starts to ignore console events. The command does not inherit this.
     pub(super) fn catch() -> io::Result<Signals> {
         program::on_console_event(|| {}).map(|()| Signals)
     }
 }
 
-/// The command with this name. A command prompt searches for it in the same way.
+/// Creates the command with this name, which is searched for as a command prompt would.
 #[allow(clippy::disallowed_methods)] // not a program of a source
 pub(super) fn command(name: &OsStr, env: &Env) -> Command {
     program::find_with_pathext(name, env).map_or_else(|| Command::new(name), Command::new)
@@ -30,7 +30,8 @@ pub(super) fn start(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-/// A text of bytes that come from texts of the operating system, split at ASCII characters.
+/// Converts bytes to a text of the operating system. The bytes come from such texts, split at ASCII
+/// characters.
 pub(super) fn os_string(bytes: Vec<u8>) -> OsString {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }

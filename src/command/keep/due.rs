@@ -1,8 +1,8 @@
-//! When the next token is fetched.
+//! Calculates when the next token is fetched.
 //!
-//! A token is renewed after 60 to 70 percent of the time until its `expiration_time`. The rest of its
-//! life remains for outages. The random part keeps hosts that started in the same minute from renewing
-//! in the same minute.
+//! A token is renewed after 60 to 70 percent of the time until its `expiration_time`. The rest of
+//! the time is left for outages. The random part keeps hosts that started in the same minute from
+//! renewing in the same minute.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::world::{Clock, Deadline};
 /// The shortest pause between two attempts.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// The pause after the first failure; each further one is twice as long.
+/// The pause after the first failure; each further pause is twice as long.
 const FIRST: Duration = Duration::from_secs(2);
 
 /// The longest pause after a failure.
@@ -33,14 +33,14 @@ impl Due {
         Due { after: Deadline::after(pause), at_ms }
     }
 
-    /// The renewal of a token that may be used for `life`.
+    /// Schedules the renewal of a token that may be used for `life`.
     pub(super) fn renewal(life: Duration) -> Due {
         let tenth = life / 10;
         Due::after((tenth * 6 + random_part(tenth)).max(SHORTEST))
     }
 
-    /// The next attempt after this number of failures, while the token is valid for `valid`. The pauses
-    /// become shorter toward its expiry.
+    /// Schedules the next attempt after this number of failures, while the token is valid for
+    /// `valid`. The pauses become shorter toward the expiry of the token.
     pub(super) fn retry(failures: u32, valid: Duration) -> Due {
         let pause = FIRST.saturating_mul(1 << failures.clamp(1, 16).saturating_sub(1)).min(LONGEST);
         let pause = pause / 2 + random_part(pause / 2);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn renewals_are_spread_over_a_tenth_of_the_life() {
+    fn renewals_are_spread_over_a_tenth_of_the_lifetime() {
         let (least, most) = waits(|| Due::renewal(HOUR));
         assert!((2160..2200).contains(&least) && (2480..=2520).contains(&most), "{least} {most}");
         assert_eq!(waits(|| Due::renewal(Duration::ZERO)), (1, 1));
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_is_due_when_the_clock_or_the_time_that_has_passed_says_so() {
+    fn an_attempt_is_due_by_the_clock_or_by_the_timer() {
         let due = Due::renewal(HOUR);
         assert!(!due.wait().is_zero());
         assert!(Due { at_ms: Clock.now_ms(), ..due }.wait().is_zero());

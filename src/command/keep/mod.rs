@@ -1,10 +1,10 @@
 //! `keep`: renews a token in a file until a signal stops it, for programs that read the file again at
 //! each use.
 //!
-//! While the token in the file is valid, no failure ends the run: `keep` tries again after growing random
-//! pauses and leaves the file unchanged. Without a valid token, it tries again only if the server is
-//! unreachable, or if a file that it has written before cannot be written. Every other failure then ends the
-//! run with its status, so that a user or a service manager can act.
+//! While the token in the file is valid, no failure ends the run: `keep` tries again after growing
+//! random pauses and leaves the file unchanged. Without a valid token, it tries again only if the
+//! server is unreachable, or if a file that it has written before cannot be written; every other
+//! failure ends the run with its status, so that a user or a service manager can act.
 
 mod due;
 mod notify;
@@ -54,7 +54,7 @@ pub(super) const INFO: CommandInfo = CommandInfo {
     run,
 };
 
-/// How often the file and the clock are checked.
+/// The interval at which the file and the clock are checked.
 const LOOK: Duration = Duration::from_secs(2);
 
 fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
@@ -151,8 +151,8 @@ impl Keeper<'_> {
         is_outage || !self.valid().is_zero()
     }
 
-    /// Ends the process if this takes longer than `--timeout`, for example because the file system of the
-    /// file does not respond.
+    /// Calls `act`, and ends the process if this takes longer than `--timeout`, for example because
+    /// the file system of the file does not respond.
     fn within_timeout<T>(&mut self, act: impl FnOnce(&mut Self, Deadline) -> T) -> T {
         let deadline = Deadline::after(self.token.timeout());
         self.exit.at_deadline(deadline);
@@ -224,7 +224,7 @@ impl Keeper<'_> {
                 return Some(self.renewed());
             }
             Found::Foreign => self.event(&format!(
-                "{shown} contains a token of another run; give each run its own --output-file"
+                "{shown} contains a token from another run; give each run its own --output-file"
             )),
             Found::Nothing if held.valid().is_zero() => {}
             Found::Nothing => self.write_again(unwritten.as_deref()),
@@ -232,8 +232,8 @@ impl Keeper<'_> {
         None
     }
 
-    /// Writes the token to the file again. If this fails, each look tries it again, and a failure that
-    /// is like the `last` one is not reported again.
+    /// Writes the token to the file again. If this fails, each further check of the file tries
+    /// again. A failure with the message `last` is not reported again.
     fn write_again(&mut self, last: Option<&str>) {
         let (shown, destination) = (self.shown(), self.token.destination());
         let Some(held) = &mut self.held else { return };

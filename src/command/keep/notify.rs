@@ -10,7 +10,7 @@ use crate::world::Env;
 pub(super) struct Notify(Option<Arc<Socket>>);
 
 impl Notify {
-    /// The socket in `NOTIFY_SOCKET`.
+    /// Opens a socket for the address in `NOTIFY_SOCKET`.
     pub(super) fn new(env: &Env) -> Notify {
         let address = env.get("NOTIFY_SOCKET").filter(|address| !address.is_empty());
         Notify(address.and_then(|address| Socket::new(&address)).map(Arc::new))
@@ -40,7 +40,7 @@ impl Socket {
     }
 }
 
-/// An absolute path, or on Linux `@` and an abstract name.
+/// Reads the address of a socket: an absolute path, or on Linux `@` and an abstract name.
 #[cfg(unix)]
 fn socket_address(text: &std::ffi::OsStr) -> Option<std::os::unix::net::SocketAddr> {
     use std::os::unix::net::SocketAddr;

@@ -25,7 +25,7 @@ pub(super) enum Token<'a> {
 }
 
 impl Token<'_> {
-    /// The token that a command line selects. Nothing is sent yet.
+    /// Selects the token from a command line. Nothing is sent yet.
     ///
     /// # Errors
     /// `USAGE` or `CONFIGURATION` if options are missing or cannot be used together, and those of
@@ -69,7 +69,7 @@ impl Token<'_> {
         }
     }
 
-    /// The file.
+    /// The file for the token.
     pub(super) fn destination(&self) -> &Destination {
         match self {
             Token::Subject(fetch) => fetch.destination(),
@@ -85,7 +85,7 @@ impl Token<'_> {
         }
     }
 
-    /// Gets a token and writes it to the file. One that is cached is used only if `reuse` is set.
+    /// Gets a token and writes it to the file. A cached token is used only if `reuse` is set.
     ///
     /// # Errors
     /// The errors of the source or of the credentials, and of [`Destination::document`].

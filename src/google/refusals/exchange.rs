@@ -1,4 +1,4 @@
-//! Refusals of the Security Token Service.
+//! Refusals by the Security Token Service.
 //! <https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation>
 
 use super::reason::Reason;
@@ -85,11 +85,11 @@ const MEANINGS: &[(&str, Kind, &str)] = &[
     ),
 ];
 
-/// The fix if the token is a certificate and is itself refused.
+/// The fix if Google refuses the token itself, and the token is a certificate.
 const CERTIFICATE: &str = "compare the certificate and its chain, which wif-token check examines, with \
                            the pool provider: {describe}";
 
-/// The fix for the workload of a fleet, which has no pool provider of its own.
+/// The fix for a workload in a fleet, which has no separate pool provider.
 const FLEET: &str = "compare the audience with the membership of the cluster, which gcloud container \
                      fleet memberships describe prints";
 
@@ -121,7 +121,7 @@ fn meaning_of_code(code: &str) -> (Kind, &'static str) {
     }
 }
 
-/// The failure of a token exchange; `None` if the response contains no reason.
+/// Explains a refused token exchange; `None` if the response contains no reason.
 pub(in crate::google) fn of_exchange(
     response: &Response,
     config: &CredentialConfig,
@@ -175,7 +175,7 @@ fn member(config: &CredentialConfig) -> String {
         .map_or_else(|_| "PRINCIPAL".to_owned(), |provider| provider.principal("SUBJECT"))
 }
 
-/// The `iss` of a JWT, if Google can have it as the issuer of a pool provider.
+/// The `iss` of a JWT, if a pool provider can have it as its issuer.
 fn issuer(subject_token: &Secret) -> Option<String> {
     let iss = jwt::claims(subject_token.expose())?.remove("iss")?;
     let url = Url::parse_issuer(iss.as_str()?).ok().filter(Url::is_https)?;

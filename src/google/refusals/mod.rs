@@ -2,8 +2,8 @@
 //!
 //! The Security Token Service responds with an OAuth error whose `error_description` is an English
 //! sentence. The IAM Service Account Credentials API responds with an HTTP status and a message.
-//! The texts are not documented, so a text that is not known here gets a fix by its code or status.
-//! Both may instead respond with a structured [`reason`].
+//! The texts are not documented, so the fix for an unknown text depends on the code or the status.
+//! Both services may instead respond with a structured [`reason`].
 //! <https://cloud.google.com/iam/docs/troubleshooting-workload-identity-federation>
 
 mod exchange;

@@ -1,5 +1,5 @@
-//! The reason of a refusal that no role changes: an API that is not enabled, a quota, billing, a
-//! policy of an organization, or the account of the caller.
+//! The reason for a refusal that granting a role does not change: an API that is not enabled, a
+//! quota, billing, a policy of an organization, or the account of the caller.
 //!
 //! Google states the reason in the details of the error, as `google.rpc.ErrorInfo` with a `reason`
 //! and `metadata`.
@@ -16,7 +16,8 @@ use crate::shell::quoted;
 /// The reason that Google states for a missing permission, which a role grants.
 const MISSING_PERMISSION: &str = "IAM_PERMISSION_DENIED";
 
-/// The reasons of an access token that the API does not know, which only its status explains.
+/// The reasons for which the API refuses an access token of an unknown kind. Only the status
+/// selects the fix for them.
 const UNKNOWN_TOKEN: [&str; 3] =
     ["ACCESS_TOKEN_TYPE_UNSUPPORTED", "CREDENTIAL_TYPE_UNSUPPORTED", "JWT_TOKEN_INVALID"];
 
@@ -79,9 +80,9 @@ impl Reason {
         [self.permission.as_str(), message].iter().any(|text| text.contains("implicitDelegation"))
     }
 
-    /// The kind and the fix; `None` for a missing permission, for an unknown access token, and if Google
-    /// states no reason.
-    /// `member` is the caller's name in an IAM policy.
+    /// Explains the refusal: its kind and the fix. `None` for a missing permission, for an unknown
+    /// access token, and if Google states no reason. `member` is the caller's name in an IAM
+    /// policy.
     pub(super) fn explain(&self, member: &str) -> Option<(Kind, String)> {
         let kind = match self.code.as_str() {
             code if self.is_permission() || UNKNOWN_TOKEN.contains(&code) => return None,
@@ -145,7 +146,7 @@ impl Reason {
         }
     }
 
-    /// The fix for a refusal of VPC Service Controls.
+    /// The fix for a refusal by VPC Service Controls.
     fn perimeter(&self, service: &str, member: &str) -> String {
         let uid = match self.uid.as_str() {
             "" => "the vpcServiceControlsUniqueIdentifier of this message",

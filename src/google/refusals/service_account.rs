@@ -1,4 +1,4 @@
-//! Refusals of the IAM Service Account Credentials API.
+//! Refusals by the IAM Service Account Credentials API.
 //! <https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts>
 
 use super::reason::Reason;
@@ -38,8 +38,8 @@ impl From<Refusal> for Error {
     }
 }
 
-/// The refusal of a request to `url`, which calls a method on a service account. `place` names the
-/// settings that the request consists of.
+/// Explains the refusal of a request to `url`, which calls a method on a service account. `place`
+/// names the settings that the request consists of.
 pub(in crate::google) fn of_service_account(
     account: &ServiceAccount,
     (method, place): (&str, &str),
@@ -108,7 +108,7 @@ fn judge(
     })
 }
 
-/// A part of the message for an API that is not enabled, before the project.
+/// The words that precede the project in the message about an API that is not enabled.
 const UNUSED: &str = "has not been used in project ";
 
 /// The command that enables the API in the project that the message names.
@@ -120,7 +120,8 @@ fn enable_api(text: &str) -> String {
     )
 }
 
-/// Whether the service account is disabled. An API that is disabled has a structured reason.
+/// Whether the service account is disabled. The refusal by a disabled API has a structured reason
+/// instead.
 fn is_disabled(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     text.contains("account") && text.contains("disabled")
