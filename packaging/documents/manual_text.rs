@@ -110,8 +110,19 @@ pub(super) const VARIABLES: &[(&[&str], &str)] = &[
         &["GCE_METADATA_HOST", "NO_GCE_CHECK"],
         "host of the metadata server of Google Cloud; NO_GCE_CHECK=true prevents its use",
     ),
-    (&["PATH"], "directories in which programs are searched for"),
-    (&["NO_COLOR"], "if it is set, check prints no color"),
+    (
+        &["GCE_METADATA_IP", "GCE_METADATA_ROOT", "METADATA_SERVER_DETECTION"],
+        "set by exec for its command, with GCE_METADATA_HOST; docs/commands/exec.md lists the variables \
+         that exec removes",
+    ),
+    (
+        &["PATH", "PATHEXT"],
+        "directories in which programs are searched for, and on Windows the suffixes of programs",
+    ),
+    (
+        &["NO_COLOR", "TERM", "WT_SESSION"],
+        "check prints no color if NO_COLOR is set or TERM is dumb, and on Windows without WT_SESSION",
+    ),
     (
         &["LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET"],
         "set by systemd: the socket of serve, and the socket to which keep reports its state",
@@ -286,6 +297,15 @@ pub(super) const FILES: &[(&str, &str)] = &[
         "~/.cache/wif-token/, %LOCALAPPDATA%\\wif-token\\",
         "private cache of access tokens and ID tokens, and the output files that config sets, on \
          Unix and on Windows",
+    ),
+    (
+        "~/.config/gcloud/application_default_credentials.json",
+        "credentials that gcloud auth application-default login writes, which commands and helpers read \
+         if no credential file is named; in %APPDATA%\\gcloud on Windows",
+    ),
+    (
+        "~/.config/gcloud/certificate_config.json",
+        "certificate configuration, which credentials with an X.509 certificate name by default",
     ),
     (
         "~/.aws/, ~/.kube/config, ~/.vault-token",
