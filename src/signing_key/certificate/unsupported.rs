@@ -11,16 +11,8 @@ pub(super) struct Key(Infallible);
 
 impl Key {
     pub(super) fn find(_: &Thumbprint, option: &str, _: &Context) -> Result<Key, Error> {
-        let (what, fix) = match option {
-            "--signing-certificate" => {
-                (format!("{option} is supported on Windows only"), "use --signing-key".to_owned())
-            }
-            _ => (
-                "only Windows has a certificate store".to_owned(),
-                format!("set {option} to a key file"),
-            ),
-        };
-        Err(Error::new(Kind::Configuration, what).fix(fix))
+        Err(Error::new(Kind::Configuration, "only Windows has a certificate store")
+            .fix(format!("set {option} to a key file")))
     }
 
     pub(super) fn sign(&self, _: Padding, _: &[u8]) -> Result<Vec<u8>, Error> {

@@ -49,7 +49,11 @@ fn open(signer: &Signer, cx: &Context) -> Result<Box<dyn RsaSha256>, Error> {
             Box::new(SigningKey::read(path, "--signing-key", Kind::Configuration, cx)?)
         }
         Signer::Certificate(thumbprint) => {
-            Box::new(CertificateKey::find(thumbprint, "--signing-certificate", cx)?)
+            let found = CertificateKey::find(thumbprint, "--signing-certificate", cx);
+            Box::new(found.map_err(|error| match cfg!(windows) {
+                true => error,
+                false => error.fix("use --signing-key instead of --signing-certificate"),
+            })?)
         }
     })
 }
