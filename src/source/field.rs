@@ -59,10 +59,11 @@ impl Field {
         }
     }
 
-    /// The subject token in a text from `origin`, which may be the document of an executable.
+    /// Reads the subject token in a text from `origin`. The text may be the document of an
+    /// executable.
     ///
     /// # Errors
-    /// `PROTOCOL` and `CONFIGURATION` if the text does not have the member; the errors of
+    /// `PROTOCOL` or `CONFIGURATION` if the text does not have the member; the errors of
     /// [`SubjectToken::read`].
     pub(super) fn token(
         &self,

@@ -26,7 +26,8 @@ pub const PROTOCOL_NS: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 /// How long Google accepts an assertion after its `IssueInstant`, in seconds.
 const LONGEST_LIFETIME: i64 = 3600;
 
-/// Reads SAML as XML, which is base64-encoded here, or in base64, of which white space is removed.
+/// Reads SAML as XML, which is then encoded in base64, or in base64, from which white space is
+/// removed.
 ///
 /// # Errors
 /// `PROTOCOL` if the text is not a SAML 2.0 response or assertion, `DENIED` if the response reports
@@ -78,7 +79,7 @@ fn first_expiry(document: &Document) -> Option<i64> {
     document.root_element().descendants().flat_map(limits).filter_map(|limit| limit.expiry).min()
 }
 
-/// The XML of a base64-encoded token; `None` if it is not base64 of UTF-8 text.
+/// Decodes a base64-encoded token; `None` if it is not base64 of UTF-8 text.
 pub fn decode(base64: &str) -> Option<Zeroizing<String>> {
     String::from_utf8(STANDARD.decode(without_space(base64)).ok()?).ok().map(Zeroizing::new)
 }

@@ -1,4 +1,4 @@
-//! Tests with certificates of an authority that exists only here.
+//! Tests with certificates from authorities that the tests create.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,

@@ -13,7 +13,7 @@ const NOTHING: &[&str] = &["null", "none", "nil", "undefined", "nan", "true", "f
 /// Words in the placeholders of documentation.
 const WORDS: &[&str] = &["token", "jwt", "assertion", "saml", "your", "changeme", "placeholder"];
 
-/// The fix for what a shell, a template or a CI system should have expanded.
+/// The fix for text that a shell, a template or a CI system should have expanded.
 const UNEXPANDED: &str = "write the token itself, because no shell or template expands the text";
 
 pub(super) fn explain(text: &str, origin: &Origin) -> Option<Explanation> {
