@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn other_key_sets_are_told_apart() {
+    fn unsuitable_key_sets_are_told_apart() {
         let with_id =
             RS256.replacen("eyJhbGciOiJSUzI1NiJ9", "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ", 1);
         let key = json!({ "kty": "RSA", "n": N, "e": "AQAB" });

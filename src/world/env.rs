@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_names_are_not_set() {
+    fn variables_with_invalid_names_are_not_set() {
         for name in ["", "A=B", "A\0B"] {
             assert_eq!(Env::Process.get(name), None);
         }

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broken_names_have_no_attributes() {
+    fn malformed_names_have_no_attributes() {
         for name in [
             &[][..],
             &[0x31],

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equal_attributes_counts() {
+    fn the_first_of_several_equal_attributes_is_used() {
         let page =
             Page::read("<input name=a value=b value=c NAME=d><p name=e><input disabled name=f>");
         assert_eq!(page.inputs, [("a".into(), "b".into()), ("f".into(), String::new())]);

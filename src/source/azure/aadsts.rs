@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_digits_of_a_code_count() {
+    fn all_digits_of_a_code_are_compared() {
         let kind = |message| explain(message, None).map(|(kind, _)| kind);
         assert_eq!(
             kind("invalid_client: AADSTS7000222: The keys are expired."),

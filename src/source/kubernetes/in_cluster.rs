@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_comes_from_variables() {
+    fn the_server_is_read_from_variables() {
         let url = |host: &str, port: &str| {
             let variables = [(HOST, host), (PORT, port)];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.into()));

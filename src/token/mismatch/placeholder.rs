@@ -93,7 +93,7 @@ mod tests {
     use crate::token::test_origin;
 
     #[test]
-    fn what_nothing_has_replaced_is_recognized() {
+    fn placeholders_and_masked_values_are_recognized() {
         for (text, words) in [
             ("$ID_TOKEN", "a reference to a variable"),
             ("${ID_TOKEN}", "a reference to a variable"),

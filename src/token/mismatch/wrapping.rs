@@ -188,7 +188,7 @@ mod tests {
     const SAML: &str = r#"<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"/>"#;
 
     #[test]
-    fn what_is_around_a_token_is_named() {
+    fn wrappings_of_a_token_are_described() {
         let (head, tail) = JWT.split_at(30);
         let quoted = format!("\"{JWT}\"");
         let twice = STANDARD.encode(STANDARD.encode(SAML));

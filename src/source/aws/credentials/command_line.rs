@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_command_lines_are_split_as_botocore_splits_them() {
+    fn windows_command_lines_are_split_as_in_botocore() {
         for (command_line, words) in [
             (
                 r"C:\Tools\aws-vault.exe exec -j dev",
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_command_lines_are_split_as_python_s_shlex_splits_them() {
+    fn other_command_lines_are_split_as_in_python_shlex() {
         for (command_line, words) in [
             (r"'C:\a b' c", &[r"C:\a b", "c"][..]),
             ("a #1 # b\r\nc", &["a", "#1", "#", "b", "c"]),

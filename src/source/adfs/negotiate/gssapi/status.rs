@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_minor_code_the_routine_error_decides() {
+    fn the_routine_error_decides_if_the_minor_code_is_unknown() {
         for (routine, kind) in [
             (NO_CRED, Kind::Absent),
             (CREDENTIALS_EXPIRED, Kind::Expired),
