@@ -108,7 +108,7 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
     })?;
     let found = find(&value, path);
     if !nested && found.is_ok() && value.as_object().is_none_or(|top| !top.contains_key(path)) {
-        let wrong = format!("{path} is not a member at the top of {what}");
+        let wrong = format!("{path} is not a top-level member of {what}");
         return Err(Error::new(Kind::Configuration, wrong)
             .cause("clients do not look for the token in nested objects or arrays")
             .fix(field.correct(Some(path.clone()))));

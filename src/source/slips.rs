@@ -23,7 +23,7 @@ const COMMAND_LINES: [(&[&str], &str); 4] = [
     ),
     (
         &["certificate", "cert", "x509", "mtls"],
-        "run wif-token config certificate, because clients present the certificate themselves",
+        "run wif-token config certificate, because clients send the certificate without running wif-token",
     ),
     (&["stdin", "pipe"], "write the token to a file, and use wif-token file --path=PATH"),
 ];

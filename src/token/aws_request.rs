@@ -52,7 +52,7 @@ pub(super) fn has_headers(text: &str) -> bool {
 
 /// A form encodes a space as a plus sign, and the Security Token Service decodes only `%20`.
 const PLUS: &str =
-    "it has a plus sign instead of %20 or %2B, as quote_plus of Python encodes a space";
+    "it contains a plus sign instead of %20 or %2B (Python's quote_plus encodes a space as +)";
 
 fn is_object(json: &str) -> bool {
     serde_json::from_str(json).is_ok_and(|value: Value| value.is_object())

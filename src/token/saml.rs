@@ -48,8 +48,10 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     if !is_known(root) {
         let name = root.tag_name().name();
         let is_plain = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let name = if is_plain { name } else { "of another kind" };
-        return Err(refuse(&format!("it is XML with the root element {name}")));
+        return Err(refuse(&match is_plain {
+            true => format!("it is XML with the root element {name}"),
+            false => "it is XML with a different root element".to_owned(),
+        }));
     }
     refuse_failure(root, origin)?;
     Ok(SubjectToken { text: token, expiry: first_expiry(&document) })

@@ -161,7 +161,8 @@ pub(super) static SYSTEMS: &[System] = &[
             name: "MODAL_IDENTITY_TOKEN",
             absent: "give the Modal app a name of at most 64 letters, digits, dashes, periods and \
                      underscores, and pass the variable to this process",
-            renew: "start the container again: the variable of a container does not change",
+            renew: "restart the container, because its environment variables do not change while \
+                    it runs",
         }),
         trust: trust_of_modal,
     },

@@ -115,7 +115,9 @@ impl<'a> Entry<'a> {
         match ["DATA+OMITTED", "DATA OMITTED", "REDACTED"].contains(&value.trim()) {
             false => Ok(()),
             true => Err(self
-                .error(format!("has no {key}: kubectl config view replaced it by a word"))
+                .error(format!(
+                    "has no {key}: kubectl config view replaced the value with a placeholder"
+                ))
                 .fix("export the kubeconfig again with kubectl config view --raw --flatten")),
         }
     }

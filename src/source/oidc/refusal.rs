@@ -63,7 +63,7 @@ impl Refusal<'_> {
             "invalid_client" if self.says(CERTIFICATE) => ADD_CERTIFICATE.to_owned(),
             // Okta's org authorization server.
             "invalid_client" if self.says(&["must use the private_key_jwt"]) => {
-                "replace --client-secret by --client-key, or in Okta set --issuer to a custom \
+                "replace --client-secret with --client-key, or in Okta set --issuer to a custom \
                  authorization server, whose URL contains /oauth2/"
                     .to_owned()
             }

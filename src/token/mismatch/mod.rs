@@ -88,7 +88,7 @@ fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {
     }
     let what = match text {
         _ if text.starts_with('\u{feff}') => "it begins with a byte order mark",
-        _ if text.contains('\0') => "it is UTF-16 text or contains zero bytes",
+        _ if text.contains('\0') => "it is UTF-16 text, or it contains NUL characters",
         _ => return None,
     };
     let fix = format!("check {}: the token must be UTF-8 without a byte order mark", origin.option);

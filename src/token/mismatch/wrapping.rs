@@ -38,7 +38,7 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (
         padding,
         "its parts are encoded in base64, not in base64url without padding",
-        "configure the issuer to encode tokens as RFC 7515 requires",
+        "configure the issuer to encode each part in base64url without padding (RFC 7515)",
     ),
     (armor, "it is enclosed in PEM lines", "remove the lines that begin with -----"),
     (

@@ -106,7 +106,7 @@ fn system(code: u32) -> Option<Advice> {
         // INSUFFICIENT_MEMORY, INVALID_HANDLE, BUFFER_TOO_SMALL
         0x8009_0300 | 0x8009_0301 | 0x8009_0321 => (
             Kind::Internal,
-            "a call of the Windows security library was invalid",
+            "a call to the Windows security library was invalid",
             "report this as a bug in wif-token",
         ),
         _ => return None,
