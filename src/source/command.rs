@@ -52,8 +52,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Output { program, field: Field::read(values)? }))
 }
 
-/// The failure of a program. If the program prints a failure document, as wif-token does, its message is
-/// the cause.
+/// Explains the failure of a program. If the program printed a failure document, as wif-token does,
+/// the error gets its code and message.
 fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
     let is_ours = |document: &Value| {
         document.get("version").is_some_and(|version| *version == 1)
@@ -70,8 +70,8 @@ fn reported(failure: Error, output: &Secret, token_type: TokenType) -> Error {
 }
 
 impl Source for Output {
-    /// The file of the program, because another `PATH` can lead to another program, and the files that its
-    /// arguments name, because a relative path means another file in another directory.
+    /// A digest of the path of the program, which depends on `PATH`, and of the absolute paths of
+    /// the files that relative arguments name, which depend on the current directory.
     fn identity(&self, cx: &Context) -> Result<Option<String>, Error> {
         let program = program::find(&self.program.name, &cx.env);
         let relative = self.program.args.iter().map(Path::new).filter(|arg| arg.is_relative());
@@ -105,7 +105,7 @@ impl Source for Output {
 }
 
 impl Output {
-    /// A failure, with the fix for a command line that only a shell can run.
+    /// Adds the fix for a command line that only a shell can run.
     fn by_shell(&self, error: Error) -> Error {
         match self.program.without_shell() {
             Some(fix) if matches!(error.kind(), Kind::Protocol | Kind::Unreachable) => {

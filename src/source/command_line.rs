@@ -62,7 +62,7 @@ fn only_prints(option: &str) -> Error {
         .fix(format!("remove {option}"))
 }
 
-/// Where the parser stores what it finds between the options.
+/// Stores the words that the parser finds between the options.
 #[derive(Debug, Default)]
 struct Words {
     source: Option<&'static SourceInfo>,

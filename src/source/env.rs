@@ -61,7 +61,8 @@ impl Source for Variable {
 /// Reads a variable. `absent` is the fix in the error message if the variable is not set or empty.
 ///
 /// # Errors
-/// `ABSENT` if the variable is not set or is empty.
+/// `ABSENT` if the variable is not set or is empty, `CONFIGURATION` if `name` looks like a value
+/// instead of a name.
 pub(super) fn read(name: &str, absent: &str, cx: &Context) -> Result<Secret, Error> {
     let text = cx.env.text(name)?.filter(|text| !text.trim().is_empty());
     text.map(Secret::new).ok_or_else(|| {

@@ -1,9 +1,9 @@
 //! Gets a subject token: from the output file if the token there is still valid, otherwise from the
 //! source.
 //!
-//! This is the only implementation. It serves clients that run this program as an executable, and
-//! the commands if a credential configuration names this program as its executable. The commands
-//! honor every option of the configured command line, exactly as the started program would.
+//! This is the only implementation: for clients that run this program as an executable, and for
+//! commands whose credential configuration names this program as its executable. Such a command
+//! uses every option of the configured command line, exactly as the started program would.
 
 use std::env::{join_paths, split_paths};
 use std::ffi::{OsStr, OsString};
@@ -33,7 +33,8 @@ pub struct Fetch {
     digest: String,
     /// `--timeout`, or the default of the source.
     timeout: Duration,
-    /// The environment, of which the source may read only the variables in the digest.
+    /// The environment, in which the source may read the variables in the digest and those that do
+    /// not select an identity.
     env: Env,
     /// `--expiry-margin`, in seconds.
     expiry_margin: Option<u64>,
@@ -42,7 +43,7 @@ pub struct Fetch {
 }
 
 impl Fetch {
-    /// The fetch that a command line describes, in this environment. No file is opened or read.
+    /// Creates the fetch that a command line describes, in this environment. Opens no file.
     ///
     /// # Errors
     /// `USAGE` or `CONFIGURATION` if options cannot be used together.
@@ -70,7 +71,7 @@ impl Fetch {
         })
     }
 
-    /// The same fetch, whose digest also covers the credentials that the source finds in this context.
+    /// Adds the credentials that the source finds in this context to the digest.
     ///
     /// # Errors
     /// The errors of [`Source::identity`] and of [`Fetch::new`].
@@ -124,7 +125,7 @@ impl Fetch {
         self.destination.document(reuse, cx, &fetching)
     }
 
-    /// The same fetch for a token that goes only to the output file.
+    /// Changes the destination, so that the token is written only to the output file.
     ///
     /// # Errors
     /// `USAGE` if there is no output file.
@@ -132,7 +133,7 @@ impl Fetch {
         Ok(Fetch { destination: self.destination.into_file()?, ..self })
     }
 
-    /// What is printed instead of a token, if an option requests this.
+    /// The text to print instead of a token, if an option requests it.
     ///
     /// # Errors
     /// The errors of [`Source::instead`].
@@ -159,8 +160,8 @@ impl Fetch {
     }
 }
 
-/// The parts that identify what a command line gets in this environment, and the environment with
-/// the variables in them.
+/// The parts of a digest that identify the token of a command line in this environment, and the
+/// environment in which the source may read the variables in these parts.
 fn identity(line: &SourceLine, env: Env) -> (Vec<Vec<u8>>, Env) {
     let mut parts = line.values.identity(line.info.options());
     let named: Vec<String> = line.values.variables().map(str::to_owned).collect();
@@ -169,8 +170,9 @@ fn identity(line: &SourceLine, env: Env) -> (Vec<Vec<u8>>, Env) {
     (parts, Env::Declared(Box::new(declared)))
 }
 
-/// The variables of a source, and further ones, that are set, for a digest: each as one part with
-/// its value. The value of a secret is only used in a digest.
+/// The parts of a digest for the variables of a source and the variables in `named`: one part, with
+/// the value, for each variable that is set. The parts may contain secrets and are used only in a
+/// digest.
 pub fn environment(source: &'static SourceInfo, named: &[String], env: &Env) -> Vec<Vec<u8>> {
     let names = source.variables.iter().copied().chain(named.iter().map(String::as_str));
     names.filter_map(|name| Some(variable(name, env.get(name)?))).collect()
@@ -189,7 +191,8 @@ const PATHS: [&str; 6] = [
 /// Variables that contain a list of paths.
 const PATH_LISTS: [&str; 2] = ["KUBECONFIG", "KRB5_CONFIG"];
 
-/// A relative path in a variable means another file in another directory.
+/// The part of a digest for one variable. Relative paths are made absolute, because the file that
+/// they name depends on the current directory.
 fn variable(name: &str, value: OsString) -> Vec<u8> {
     let is_path = PATHS.iter().any(|end| name.ends_with(end));
     let is_below_home = Path::new(&value).starts_with("~");
@@ -201,7 +204,7 @@ fn variable(name: &str, value: OsString) -> Vec<u8> {
     [name.as_bytes(), b"=", value.as_encoded_bytes()].concat()
 }
 
-/// A list of paths, such as `one:two`, with each path in its absolute form.
+/// Makes each path in a list, such as `one:two`, absolute.
 fn absolute_list(list: &OsStr) -> OsString {
     let paths = split_paths(list).filter(|path| !path.as_os_str().is_empty());
     join_paths(paths.map(|path| files::absolute(&path))).unwrap_or_else(|_| list.to_owned())

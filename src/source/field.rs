@@ -62,10 +62,11 @@ impl Field {
         }
     }
 
-    /// The subject token in a text from `origin`, which may be the document of an executable.
+    /// Reads the subject token in a text from `origin`. The text may be the document of an
+    /// executable.
     ///
     /// # Errors
-    /// `PROTOCOL` and `CONFIGURATION` if the text does not have the member; the errors of
+    /// `PROTOCOL` or `CONFIGURATION` if the text does not have the member; the errors of
     /// [`SubjectToken::read`].
     pub(super) fn token(
         &self,
@@ -110,7 +111,7 @@ pub(super) fn select(text: &Secret, field: &Field, what: &str) -> Result<Secret,
     })?;
     let found = find(&value, path);
     if !nested && found.is_ok() && value.as_object().is_none_or(|top| !top.contains_key(path)) {
-        let wrong = format!("{path} is not a member at the top of {what}");
+        let wrong = format!("{path} is not a top-level member of {what}");
         return Err(Error::new(Kind::Configuration, wrong)
             .cause("clients do not look for the token in nested objects or arrays")
             .fix(field.correct(Some(path.clone()))));

@@ -52,13 +52,13 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(File { path, option: "--path", field: Field::read(values)? }))
 }
 
-/// How often an empty file is read again, and the pause before it. Some programs truncate the file
-/// before they write to it.
+/// The maximum number of times that an empty file is read again, and the pause before each time.
+/// Some programs truncate the file before they write to it.
 const ATTEMPTS: usize = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl File {
-    /// The content of the file, which is empty only if the file stays empty.
+    /// Reads the file. The result is empty only if the file stays empty.
     fn read(&self, cx: &Context) -> Result<Secret, Error> {
         let read = || files::read_text(&self.path, self.option, Kind::Absent);
         let mut text = read()?;

@@ -8,8 +8,9 @@ use super::field::{self, Field};
 pub(crate) use super::kubernetes::fuzzing as kubernetes;
 use crate::secret::Secret;
 
-/// Selects the member at the path in the first line from the JSON after it. Returns the message,
-/// unless the word of a secret is in the name of a member, which a message may contain.
+/// Selects the member at the path in the first line from the JSON after it. Returns the error
+/// message, unless the path or the name of a member contains the word that stands for a secret,
+/// because a message may contain such names.
 pub(crate) fn field(text: &str) -> Option<String> {
     let (path, json) = text.split_once('\n')?;
     let field = Field::of_option(Some(path.to_owned()));

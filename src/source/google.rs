@@ -1,8 +1,8 @@
-//! An ID token that Google issues for a service account, for services outside the organization of the
-//! workload: a pool of another organization or universe, AWS, Azure.
+//! Gets an ID token that Google issues for a service account, for services outside the organization
+//! of the workload: a pool of another organization or universe, AWS, Azure.
 //!
-//! The account is the one that is attached to the host, or the one to which a credential file leads. Its
-//! tokens are requested by the client, which is a higher layer: see [`crate::context::IdTokens`].
+//! The account is the one that is attached to the host, or the one that a credential file leads to.
+//! The client, which is a higher layer, requests the tokens: see [`crate::context::IdTokens`].
 //! `GOOGLE_APPLICATION_CREDENTIALS` is not used. A client passes it on, and it usually names the
 //! configuration whose command is this program.
 //! <https://cloud.google.com/compute/docs/instances/verifying-instance-identity>,

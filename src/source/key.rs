@@ -167,7 +167,7 @@ impl Source for Jwks {
 }
 
 impl LocalKey {
-    /// Opens the key, and creates it if it does not exist and may be created.
+    /// Opens the key. With `--generate`, creates the key if it does not exist.
     fn open(&self, cx: &Context) -> Result<SigningKey, Error> {
         match &self.key {
             KeyRef::File(path) if self.generate => generate(path, cx)?,
@@ -187,8 +187,8 @@ impl LocalKey {
     }
 }
 
-/// Creates the key file if it does not exist, and writes the JWK set file if it does not contain the
-/// key. If several runs do this at the same time, they all use the key of the first.
+/// Creates the key file if it does not exist, and writes the JWK set file if it does not contain
+/// the key. If several runs create the key at the same time, they all use the key of the first run.
 fn generate(path: &Path, cx: &Context) -> Result<(), Error> {
     let jwks_path = path.with_extension("jwks.json");
     // Without a place for the public key, the private key would be of no use.
@@ -213,7 +213,7 @@ fn generate(path: &Path, cx: &Context) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether a file is a JWK set, which is replaced if it does not contain the key.
+/// Whether a file is a JWK set. Such a file is replaced if it does not contain the key.
 fn is_jwks(existing: &Existing<'_>) -> bool {
     let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
     value.get("keys").is_some_and(Value::is_array)

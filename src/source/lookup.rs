@@ -9,14 +9,14 @@ use crate::world::Log;
 /// The result of looking in one place.
 #[derive(Debug)]
 pub enum Lookup<T> {
-    /// The place has it.
+    /// What was found in the place.
     Found(T),
-    /// The place does not have it, for this reason.
+    /// Why nothing was found in the place.
     Absent(String),
 }
 
 impl<T> Lookup<T> {
-    /// The place does not have it, for this reason.
+    /// Creates [`Lookup::Absent`] with this reason.
     pub fn absent(why: impl Into<String>) -> Lookup<T> {
         Lookup::Absent(why.into())
     }
@@ -25,19 +25,19 @@ impl<T> Lookup<T> {
 /// What to search for.
 #[derive(Debug)]
 pub struct Search {
-    /// Its name, as in `no WHAT found`.
+    /// Its name in messages, as in `no WHAT found`.
     pub what: &'static str,
-    /// The fix in the error message if no place has it.
+    /// The fix in the error message if nothing was found.
     pub fix: &'static str,
 }
 
 impl Search {
-    /// Looks in the places in order. Returns the name of the first place that has it, and what it
-    /// has.
+    /// Looks in the places in order. Returns the name of the first place in which something was
+    /// found, and what was found.
     ///
     /// # Errors
-    /// The error of the first broken place. `ABSENT` with the reason of each place if no place has
-    /// it.
+    /// The error of the first broken place; `ABSENT` with the reason of each place if nothing was
+    /// found.
     pub fn first<P, T>(
         &self,
         places: impl IntoIterator<Item = (&'static str, P)>,

@@ -56,8 +56,8 @@ pub trait Source: Debug {
         Options::TIMEOUT
     }
 
-    /// Identifies the credentials that the source finds in this context, unless its options and variables
-    /// identify them.
+    /// Identifies the credentials that the source finds in this context; `None` if its options and
+    /// variables already identify them.
     ///
     /// # Errors
     /// `CONFIGURATION` if the credentials cannot be read.
@@ -65,7 +65,7 @@ pub trait Source: Debug {
         Ok(None)
     }
 
-    /// What the source prints instead of a token, if an option requests this.
+    /// The text that the source prints instead of a token, if an option requests it.
     ///
     /// # Errors
     /// The errors of [`Source::subject_token`].
@@ -88,7 +88,7 @@ pub trait Source: Debug {
 pub struct SourceInfo {
     /// The first word of the command line.
     pub name: &'static str,
-    /// Other words for it, which a user may try first.
+    /// Other words that a user may try first.
     pub also: &'static [&'static str],
     /// Where the token comes from, in one line of the help.
     pub summary: &'static str,
@@ -98,7 +98,8 @@ pub struct SourceInfo {
     pub rest: Option<&'static str>,
     /// The environment variables that select the identity, and all other variables that the source
     /// reads. The digest of a request covers their values; a source that reads another variable
-    /// panics in a debug build. Variables that an option names (`env:NAME`) are added.
+    /// panics in a debug build. Variables that an option names (`env:NAME`) are added. `PATH` and
+    /// the variables for proxies do not select an identity and are always allowed.
     pub variables: &'static [&'static str],
     /// A command line that shows typical options. Long ones have more than one line.
     pub example: &'static str,

@@ -1,6 +1,7 @@
 //! What a user may have meant by a word that is not allowed where it is.
 //!
-//! The word is repeated only if it looks like a name: it may be a misplaced secret.
+//! The message repeats the word only if it looks like a name, because the word may be a misplaced
+//! secret.
 
 use super::SOURCES;
 use crate::error::{Error, Kind};
@@ -22,7 +23,7 @@ const COMMAND_LINES: [(&[&str], &str); 4] = [
     ),
     (
         &["certificate", "cert", "x509", "mtls"],
-        "run wif-token config certificate, because clients present the certificate themselves",
+        "run wif-token config certificate, because clients send the certificate without running wif-token",
     ),
     (&["stdin", "pipe"], "write the token to a file, and use wif-token file --path=PATH"),
 ];
@@ -37,8 +38,8 @@ fn names() -> String {
     SOURCES.iter().map(|source| source.name).collect::<Vec<_>>().join(", ")
 }
 
-/// The error for a command line whose first word is neither a source nor one of `others`: names, each
-/// with other words for it.
+/// The error for a command line whose first word is neither a source nor one of `others`, which are
+/// names, each with other words for it.
 pub fn unknown(word: &str, others: &[(&'static str, &'static [&'static str])]) -> Error {
     let kinds = if others.is_empty() { "source" } else { "source or command" };
     let lower = word.to_ascii_lowercase();
@@ -79,8 +80,8 @@ fn has_dash(word: &str) -> bool {
     shell::without_typography(word).is_some_and(|(plain, _)| plain.starts_with("--"))
 }
 
-/// The error for a positional word after the source or command with this name, these arguments after
-/// `--` if they are allowed, and these options.
+/// The error for a positional word after the source or command `name`. `rest` is the placeholder
+/// for the arguments after `--`, if they are allowed. `options` are the options that can be set.
 pub fn unexpected(
     word: &str,
     name: &str,

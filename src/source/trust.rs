@@ -1,8 +1,8 @@
 //! The settings with which a workload identity pool provider trusts the tokens of a source.
 //!
 //! The command `config` renders them as the `gcloud` commands that create the provider. A value
-//! that depends on the environment is a placeholder in capitals, such as `ISSUER`, which is
-//! explained.
+//! that depends on the environment is a placeholder in capitals, such as `ISSUER`, with an
+//! explanation.
 //! <https://cloud.google.com/sdk/gcloud/reference/iam/workload-identity-pools/providers>
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use crate::token::TokenType;
 use crate::x509;
 
-/// An issuer whose tokens are for many organizations.
+/// An issuer that issues tokens for many organizations.
 struct SharedIssuer {
     url: &'static str,
     /// The claim with the stable ID of the organization.
@@ -19,7 +19,7 @@ struct SharedIssuer {
     placeholder: (&'static str, &'static str),
 }
 
-/// Google refuses providers of most of these issuers without a condition.
+/// For most of these issuers, Google refuses a provider without a condition.
 const SHARED_ISSUERS: &[SharedIssuer] = &[
     SharedIssuer {
         url: "https://token.actions.githubusercontent.com",
@@ -84,7 +84,7 @@ pub struct Trust {
     pub provider: Provider,
     /// The CEL expression to map to `google.subject`.
     pub subject: &'static str,
-    /// The CEL condition on the claims, if the issuer has tokens for other organizations too.
+    /// The CEL condition on the claims, if the issuer also issues tokens for other organizations.
     pub condition: Option<String>,
     /// The subject of the tokens, if the options of the source determine it.
     pub principal: Option<String>,
@@ -113,7 +113,7 @@ pub enum Provider {
         /// The file with the metadata.
         metadata: PathBuf,
     },
-    /// Certificates of authorities, whose certificates must be uploaded.
+    /// Certificates from authorities whose own certificates must be uploaded.
     X509 {
         /// The file with the certificates.
         trust_store: PathBuf,
@@ -126,7 +126,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// The suffix of its `gcloud` commands, as in `create-oidc` and `update-saml`.
+    /// The suffix of the `gcloud` commands for this type, as in `create-oidc` and `update-saml`.
     pub fn kind(&self) -> &'static str {
         match self {
             Provider::Oidc { .. } => "oidc",
@@ -138,7 +138,8 @@ impl Provider {
 }
 
 impl Trust {
-    /// Trusts the JWTs of this issuer; if it is shared, only those for one organization.
+    /// Trusts the JWTs of this issuer. If many organizations share the issuer, trusts only those
+    /// for one organization.
     pub fn issuer(issuer: &str) -> Trust {
         let provider = Provider::Oidc { issuer: issuer.to_owned(), audience: None, jwks: None };
         let is_issuer = |shared: &&SharedIssuer| shared.url == issuer.trim_end_matches('/');
@@ -167,8 +168,8 @@ impl Trust {
         self
     }
 
-    /// Accepts only tokens that meet this condition, because the issuer has tokens for other
-    /// organizations too.
+    /// Accepts only tokens that meet this condition, because the issuer also issues tokens for
+    /// other organizations.
     pub fn only_if(self, condition: &str) -> Trust {
         Trust { condition: Some(condition.to_owned()), ..self }
     }

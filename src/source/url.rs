@@ -153,7 +153,7 @@ impl Source for Get {
                 "assign a managed identity to this virtual machine, or check client_id in {}",
                 self.option
             )),
-            // These responses are not those of the server.
+            // These responses are not from the server, but from a proxy or the network.
             Kind::Denied if is_of_squid || matches!(status, 407 | 511) => error,
             // RFC 9110, section 15.5.6
             Kind::Denied if status == 405 => error

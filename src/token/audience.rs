@@ -15,7 +15,7 @@ pub struct Audience(String);
 const RESOURCE_NAME: &str = "//iam.";
 
 impl Audience {
-    /// An audience with this name.
+    /// Creates an audience with this name.
     pub fn new(name: impl Into<String>) -> Audience {
         Audience(name.into())
     }
@@ -25,7 +25,7 @@ impl Audience {
         &self.0
     }
 
-    /// Whether it looks like the full resource name of a pool provider, without `https:`.
+    /// Whether the audience looks like the full resource name of a pool provider, without `https:`.
     pub fn is_resource_name(&self) -> bool {
         self.0.starts_with(RESOURCE_NAME)
     }
@@ -44,7 +44,7 @@ impl Audience {
         scheme.filter(|rest| rest.starts_with("//")).unwrap_or(&self.0)
     }
 
-    /// Whether another name is the same audience, with or without `https:`.
+    /// Whether `other` names the same audience, with or without `https:`.
     pub fn is(&self, other: &str) -> bool {
         let same = |a: &str, b: &str| a.strip_prefix("https:").unwrap_or(a) == b;
         self.0 == other || same(&self.0, other) || same(other, &self.0)

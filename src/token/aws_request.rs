@@ -39,7 +39,8 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     Ok(SubjectToken { text: Secret::new(text), expiry: Some(date + LIFE) })
 }
 
-/// Whether a text is a request, percent-encoded at most twice.
+/// Whether a text is JSON with the member `headers`, unencoded, percent-encoded once or twice, or
+/// form-encoded.
 pub(super) fn has_headers(text: &str) -> bool {
     let once = percent_decode_str(text).decode_utf8_lossy();
     let twice = percent_decode_str(&once).decode_utf8_lossy();
@@ -51,7 +52,7 @@ pub(super) fn has_headers(text: &str) -> bool {
 
 /// A form encodes a space as a plus sign, and the Security Token Service decodes only `%20`.
 const PLUS: &str =
-    "it has a plus sign instead of %20 or %2B, as quote_plus of Python encodes a space";
+    "it contains a plus sign instead of %20 or %2B (Python's quote_plus encodes a space as +)";
 
 fn is_object(json: &str) -> bool {
     serde_json::from_str(json).is_ok_and(|value: Value| value.is_object())
@@ -61,7 +62,7 @@ fn is_object(json: &str) -> bool {
 #[derive(Debug)]
 pub struct SignedRequest(Value);
 
-/// What a Signature Version 4 states about itself.
+/// The parts of a signature (Signature Version 4).
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html>
 #[derive(Debug)]
 pub struct Signature<'a> {
@@ -104,7 +105,8 @@ impl SignedRequest {
         self.0.get(name)?.as_str()
     }
 
-    /// The names, in lower case, and values of the headers; `None` if they do not have this form.
+    /// The names (in lower case) and values of the headers; `None` if `headers` is not a list of
+    /// objects with `key` and `value`.
     pub fn headers(&self) -> Option<Vec<(String, &str)>> {
         let headers = self.0.get("headers")?.as_array()?.iter();
         headers
@@ -115,7 +117,7 @@ impl SignedRequest {
             .collect()
     }
 
-    /// The value of a header, whose name is in lower case.
+    /// The value of a header. `name` is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers()?.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
@@ -126,7 +128,7 @@ impl SignedRequest {
         Some(date.assume_utc().unix_timestamp())
     }
 
-    /// The signature; `None` if the request has no such signature.
+    /// The signature; `None` if the request has no Signature Version 4.
     pub fn signature(&self) -> Option<Signature<'_>> {
         let parts = self.header("authorization")?.strip_prefix("AWS4-HMAC-SHA256 ")?;
         let part = |name: &str| {

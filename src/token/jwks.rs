@@ -94,7 +94,8 @@ impl Algorithm {
         })
     }
 
-    /// Whether the private key of a JWK made a signature. `None` if the JWK is of another type.
+    /// Whether the private key that belongs to a JWK made the signature; `None` if the JWK has
+    /// another type or no public key.
     fn verify(self, key: &Value, message: &[u8], signature: &[u8]) -> Option<bool> {
         let bytes = |name: &str| URL_SAFE_NO_PAD.decode(key.get(name)?.as_str()?).ok();
         Some(match self {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn other_key_sets_are_told_apart() {
+    fn unsuitable_key_sets_are_told_apart() {
         let with_id =
             RS256.replacen("eyJhbGciOiJSUzI1NiJ9", "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsifQ", 1);
         let key = json!({ "kty": "RSA", "n": N, "e": "AQAB" });
@@ -151,7 +152,7 @@ mod tests {
                 json!({ "keys": [{ "kty": "RSA", "kid": "k", "x5c": ["MII="] }] }),
                 Failure::UnusableKey,
             ),
-            // The header differs, and it is part of what was signed.
+            // The header was changed, and the signature covers it.
             (keys(json!({ "kid": "k", "use": "sig" })), Failure::Signature),
         ] {
             assert_eq!(verify(&with_id, &set), Err(failure), "{set}");

@@ -96,7 +96,7 @@ pub fn expiry(text: &str) -> Option<i64> {
     instant(claims(text)?.get("exp")?)
 }
 
-/// A part of a compact JWT as a JSON object.
+/// Decodes a part of a compact JWT, if it is a JSON object.
 pub fn object(part: &str) -> Option<Map<String, Value>> {
     match serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()? {
         Value::Object(object) => Some(object),
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
     use crate::token::test_origin;
 
-    /// RFC 7519, section 3.1.
+    /// The example in RFC 7519, section 3.1.
     const RFC7519: &str = concat!(
         "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.",
         "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290",

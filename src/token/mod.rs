@@ -1,8 +1,8 @@
 //! The subject token, which Google's Security Token Service exchanges: its types and its expiry.
 //!
-//! Claims are read but not verified, which is left to the Security Token Service. They determine
-//! the expiry. Text that cannot be exchanged (an opaque token, a sign-in page, an expired token) is
-//! refused here, with a fix that the service could not know.
+//! Claims are read, to find the expiry, but only the Security Token Service verifies them. Text
+//! that cannot be exchanged (an opaque token, a sign-in page, an expired token) is refused before
+//! it is sent, with a fix that the service could not know.
 
 mod audience;
 pub mod aws_request;
@@ -29,8 +29,8 @@ pub enum TokenType {
     Saml2,
     /// `urn:ietf:params:aws:token-type:aws4_request`
     AwsRequest,
-    /// [`TokenType::MTLS`]: certificates, of which the client presents the first one by mutual TLS.
-    /// No source returns them.
+    /// [`TokenType::MTLS`]: certificates. The client authenticates with the first one by mutual
+    /// TLS. No source returns this type.
     Mtls,
 }
 
@@ -63,8 +63,8 @@ impl TokenType {
         row.map_or(TokenType::MTLS, |row| row.1)
     }
 
-    /// When Google no longer accepts a token of this type, in seconds since 1970; `None` if the token
-    /// does not state it.
+    /// The time at which Google stops accepting a token of this type, in seconds since 1970; `None`
+    /// if the token does not state it.
     pub fn expiry(self, text: &str) -> Option<i64> {
         match self {
             TokenType::Saml2 => saml::expiry(text),
@@ -121,7 +121,8 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// A place with an option. The option is to be checked if the text is not a token.
+    /// Creates the origin of a token. If the text there is not a token, the message tells the user
+    /// to check `option`.
     pub fn new(what: String, option: &'static str, renew: impl Into<String>) -> Origin {
         let renew = renew.into();
         Origin { what, option, renew, select: None, opaque: None, noun: "subject token" }
@@ -129,8 +130,8 @@ impl Origin {
 }
 
 impl SubjectToken {
-    /// Reads the token that a source found: a JWT, a signed AWS request, or SAML as XML (which is
-    /// base64-encoded here) or in base64 (which is passed on unchanged).
+    /// Reads the token that a source found: a JWT, a signed AWS request, or SAML. SAML as XML is
+    /// encoded in base64. SAML in base64 is passed on without its white space.
     ///
     /// # Errors
     /// `PROTOCOL` if the text is not a token of this type, `EXPIRED` if it has expired at `now`, in
@@ -173,8 +174,8 @@ impl SubjectToken {
     }
 }
 
-/// Requires a signed JWT before a client sends it as an assertion, so that the content of a wrong file
-/// never leaves the host. The server judges its claims.
+/// Checks that a text is a signed JWT before it is sent as an assertion, so that the content of a
+/// wrong file never leaves the host. The server checks the claims.
 ///
 /// # Errors
 /// `PROTOCOL` if the text is not a signed JWT.
@@ -193,15 +194,16 @@ pub fn assertion(text: &Secret, place: String, option: &'static str) -> Result<S
     Ok(token.text)
 }
 
-/// Whether a text is a bearer token (`b64token` of RFC 6750, section 2.1), so that a header that
-/// contains it is one line.
+/// Whether a text is a bearer token (`b64token` of RFC 6750, section 2.1), so that it cannot add
+/// lines to a header.
 pub fn is_bearer(text: &str) -> bool {
     let text = text.trim_end_matches('=');
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~+/".contains(&c))
 }
 
-/// Why a text in place of a secret bearer token is not one: quotes, or what nothing has expanded. Any other
-/// text may be a token, because some servers accept tokens with other characters.
+/// Explains why a text is not a secret bearer token: it is enclosed in quotes, or it is a
+/// placeholder that no program has replaced. Any other text may be a token, because some servers
+/// accept tokens with other characters.
 pub fn not_a_bearer(text: &str) -> Option<String> {
     let unquoted =
         ['"', '\''].iter().find_map(|quote| text.strip_prefix(*quote)?.strip_suffix(*quote));

@@ -26,7 +26,8 @@ pub const PROTOCOL_NS: &str = "urn:oasis:names:tc:SAML:2.0:protocol";
 /// How long Google accepts an assertion after its `IssueInstant`, in seconds.
 const LONGEST_LIFETIME: i64 = 3600;
 
-/// Reads SAML as XML, which is base64-encoded here, or in base64, of which white space is removed.
+/// Reads SAML as XML, which is then encoded in base64, or in base64, from which white space is
+/// removed.
 ///
 /// # Errors
 /// `PROTOCOL` if the text is not a SAML 2.0 response or assertion, `DENIED` if the response reports
@@ -47,8 +48,10 @@ pub fn read(text: &str, origin: &Origin) -> Result<SubjectToken, Error> {
     if !is_known(root) {
         let name = root.tag_name().name();
         let is_plain = name.len() <= 40 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let name = if is_plain { name } else { "of another kind" };
-        return Err(refuse(&format!("it is XML with the root element {name}")));
+        return Err(refuse(&match is_plain {
+            true => format!("it is XML with the root element {name}"),
+            false => "it is XML with a different root element".to_owned(),
+        }));
     }
     refuse_failure(root, origin)?;
     Ok(SubjectToken { text: token, expiry: first_expiry(&document) })
@@ -78,7 +81,7 @@ fn first_expiry(document: &Document) -> Option<i64> {
     document.root_element().descendants().flat_map(limits).filter_map(|limit| limit.expiry).min()
 }
 
-/// The XML of a base64-encoded token; `None` if it is not base64 of UTF-8 text.
+/// Decodes a base64-encoded token; `None` if it is not base64 of UTF-8 text.
 pub fn decode(base64: &str) -> Option<Zeroizing<String>> {
     String::from_utf8(STANDARD.decode(without_space(base64)).ok()?).ok().map(Zeroizing::new)
 }

@@ -1,4 +1,4 @@
-//! Parses the XML of servers. Some documents take time that grows with the cube of their size, so
+//! Parses XML from servers. The time to parse some documents grows with the cube of their size, so
 //! the elements of the text are counted first.
 
 use roxmltree::Document;
@@ -12,7 +12,7 @@ const MOST_NAMESPACES: usize = 256;
 /// The largest number of attributes of one element.
 const MOST_ATTRIBUTES: usize = 64;
 
-/// The document; `None` if the text is not well-formed XML or exceeds a limit.
+/// Parses a document; `None` if the text is not well-formed XML or exceeds a limit.
 pub fn parse(text: &str) -> Option<Document<'_>> {
     if !is_limited(text) {
         return None;

@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Clock;
 
 impl Clock {
-    /// The time, for comparison with those of files.
-    #[allow(clippy::disallowed_methods)] // only this module does this
+    /// The current time, to compare with the times of files.
+    #[allow(clippy::disallowed_methods)] // only this module reads the clock
     pub fn time(self) -> SystemTime {
         SystemTime::now()
     }

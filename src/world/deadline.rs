@@ -17,8 +17,8 @@ pub struct Deadline {
 }
 
 impl Deadline {
-    /// A deadline that is `timeout` from now.
-    #[allow(clippy::disallowed_methods)] // only this module does this
+    /// Creates a deadline that is `timeout` from now.
+    #[allow(clippy::disallowed_methods)] // only this module reads the monotonic clock
     pub fn after(timeout: Duration) -> Deadline {
         Deadline { end: Instant::now() + timeout, timeout }
     }
@@ -29,8 +29,8 @@ impl Deadline {
         if other.end < self.end { other } else { self }
     }
 
-    /// This deadline for a wait that starts now and may last as long as `timeout` at most.
-    #[allow(clippy::disallowed_methods)] // only this module does this
+    /// Shortens this deadline so that a wait that starts now lasts at most `timeout`.
+    #[allow(clippy::disallowed_methods)] // only this module reads the monotonic clock
     pub fn waiting_at_most(self, timeout: Duration) -> Deadline {
         let end =
             timeout.checked_add(RESERVE).and_then(|timeout| Instant::now().checked_add(timeout));
@@ -52,13 +52,13 @@ impl Deadline {
         self.until_end().saturating_sub(WATCHDOG)
     }
 
-    /// A deadline with the same start and another timeout.
+    /// Changes the timeout. The start of the run does not change.
     pub fn with_timeout(self, timeout: Duration) -> Deadline {
         let end = self.end.checked_sub(self.timeout).and_then(|start| start.checked_add(timeout));
         end.map_or(self, |end| Deadline { end, timeout })
     }
 
-    /// The failure of a run that reached its deadline.
+    /// The error for a run that reached its deadline.
     pub fn error(&self) -> Error {
         let what = format!("no token within the timeout of {} s", self.timeout.as_secs());
         Error::new(Kind::Unreachable, what)
@@ -66,8 +66,8 @@ impl Deadline {
             .lost()
     }
 
-    /// The time that remains; zero after the deadline.
-    #[allow(clippy::disallowed_methods)] // only this module does this
+    /// The time until the deadline; zero after the deadline.
+    #[allow(clippy::disallowed_methods)] // only this module reads the monotonic clock
     pub fn until_end(&self) -> Duration {
         self.end.saturating_duration_since(Instant::now())
     }

@@ -18,7 +18,7 @@ pub const IN_HELPER_AWS: &str = "WIF_TOKEN_IN_HELPER_AWS";
 /// token, so that the command of such a file cannot use the same file again.
 pub const IN_SOURCE_GOOGLE: &str = "WIF_TOKEN_IN_SOURCE_GOOGLE";
 
-/// Variables that say which run has started this one.
+/// Variables from which a run learns that another run has started it.
 const MARKERS: [&str; 2] = [IN_HELPER_AWS, IN_SOURCE_GOOGLE];
 
 /// Variables that every part of a run may read, because they say how to reach a server or a program
@@ -43,9 +43,9 @@ pub enum Env {
     Map(BTreeMap<String, OsString>),
     /// These variables, and all other variables of another environment.
     Over(BTreeMap<String, OsString>, Box<Env>),
-    /// Another environment, in which a source may read only the variables that it declares. The
-    /// digest of a request covers exactly these, so that a cached token is never one of another
-    /// identity.
+    /// Another environment, in which a source may read only the variables that it declares, and
+    /// those that do not select an identity. The digest of a request covers the declared variables,
+    /// so that a token that was cached for a different identity is never used.
     Declared(Box<Declared>),
 }
 
@@ -70,14 +70,14 @@ impl Declared {
 }
 
 impl Env {
-    /// This environment with another value of a variable.
+    /// Returns this environment with the variable `name` set to `value`.
     #[must_use]
     pub fn with(self, name: &str, value: &str) -> Env {
         Env::Over(BTreeMap::from([(name.to_owned(), value.into())]), Box::new(self))
     }
 
-    /// The environment with all variables, for a request with a digest of its own, and for what does
-    /// not depend on the identity, such as the place of a lock.
+    /// The environment with all variables, declared or not. It is for requests that have their own
+    /// digest, and for settings that do not depend on the identity, such as the location of a lock.
     pub fn undeclared(&self) -> &Env {
         match self {
             Env::Declared(declared) => &declared.env,
@@ -85,7 +85,7 @@ impl Env {
         }
     }
 
-    /// The variables that do not have the value that they have in the environment of this process.
+    /// The variables whose values differ from those in the environment of this process.
     pub fn changed(&self) -> BTreeMap<String, OsString> {
         match self {
             Env::Process | Env::Map(_) => BTreeMap::new(),
@@ -95,7 +95,7 @@ impl Env {
     }
 
     /// The value of a variable in the platform's encoding; `None` if it is not set.
-    #[allow(clippy::disallowed_methods)] // only this module does this
+    #[allow(clippy::disallowed_methods)] // only this module reads variables
     pub fn get(&self, name: &str) -> Option<OsString> {
         match self {
             // The standard library panics for these names.
@@ -113,7 +113,7 @@ impl Env {
     /// The value of a variable as text; `None` if it is not set or empty.
     ///
     /// # Errors
-    /// `CONFIGURATION` if it is not UTF-8.
+    /// `CONFIGURATION` if the value is not UTF-8.
     pub fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(value) = self.get(name).filter(|value| !value.is_empty()) else {
             return Ok(None);
@@ -133,8 +133,8 @@ impl Env {
     }
 }
 
-/// The failure of an option that names a variable which is not set. A shell may have expanded the
-/// variable, so a name that may be its value is not repeated.
+/// The error for an option that names a variable that is not set. A shell may have replaced the
+/// name with the value, so the message repeats `name` only if it looks like a name.
 pub fn not_set(kind: Kind, name: &str, option: &str, fix: impl Into<String>) -> Error {
     match show::is_variable(name) {
         true => Error::new(kind, format!("{name} is not set")).fix(fix),
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn invalid_names_are_not_set() {
+    fn variables_with_invalid_names_are_not_set() {
         for name in ["", "A=B", "A\0B"] {
             assert_eq!(Env::Process.get(name), None);
         }

@@ -34,19 +34,19 @@ struct Recorded {
 }
 
 impl Log {
-    /// A log that appends to `path`. A new file has the mode 0600. If the file cannot be opened,
-    /// the run continues without a log.
+    /// Opens a log that appends to `path`. A new file has the mode 0600. If the file cannot be
+    /// opened, the run continues without a log.
     pub fn open(path: Option<&Path>, clock: Clock) -> Log {
         Log { recorded: None, files: path.and_then(open).into_iter().collect(), clock }
     }
 
-    /// This log, with new lines also appended to `path`.
+    /// Also appends new lines to `path`.
     pub fn also_to(mut self, path: &Path) -> Log {
         self.files.extend(open(path));
         self
     }
 
-    /// This log, with new lines also recorded in memory.
+    /// Creates a copy of this log that also records new lines in memory.
     pub fn recording(&self) -> Log {
         Log { recorded: Some(Arc::default()), ..self.clone() }
     }
@@ -72,7 +72,7 @@ impl Log {
         self.write(text.as_ref());
     }
 
-    /// The recorded reasons why tokens were not cached.
+    /// Removes and returns the recorded reasons why tokens were not cached.
     pub fn uncached(&self) -> Vec<Error> {
         self.record(|recorded| std::mem::take(&mut recorded.uncached)).unwrap_or_default()
     }
@@ -83,7 +83,7 @@ impl Log {
         self.record(|recorded| recorded.uncached.push(error));
     }
 
-    /// Writes the failure of a step. It is not recorded, because the caller reports it.
+    /// Writes the error of a failed step. The error is not recorded, because the caller reports it.
     pub fn failure(&self, error: &Error) {
         self.write(&format!("failed: {} {error}", error.kind().code()));
     }
@@ -118,12 +118,12 @@ impl Log {
 /// Checks that the file at `path`, if there is one, may be used as a log.
 ///
 /// # Errors
-/// Why the log is not written.
+/// Why the file must not be used as a log.
 pub fn require_usable(path: &Path) -> Result<(), Refusal> {
     ownership::require_appendable(path, is_log)
 }
 
-/// Whether a file begins like a line of a log: `2026-01-31T…Z [PID] `.
+/// Whether `beginning` looks like the start of a line of a log: `2026-01-31T…Z [PID] `.
 fn is_log(beginning: &[u8]) -> bool {
     let line = String::from_utf8_lossy(beginning);
     line.split_once(" [").is_some_and(|(time, _)| parse_rfc3339(time).is_some())

@@ -1,4 +1,4 @@
-//! Environment, clock, deadline and log: the only access of a run to the world around it.
+//! The environment, clock, deadline and log of a run.
 //!
 //! All other modules read variables and the time through this module, so that a test can replace
 //! them.
@@ -13,7 +13,7 @@ pub use deadline::Deadline;
 pub use env::{Declared, Env, HOME, IN_HELPER_AWS, IN_SOURCE_GOOGLE};
 pub use log::Log;
 
-/// The world of one run.
+/// The environment, clock, deadline and log of one run.
 #[derive(Debug, Clone)]
 pub struct World {
     /// The environment variables.

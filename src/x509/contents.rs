@@ -9,7 +9,7 @@ use crate::der::{SEQUENCE, element};
 /// The CEL expression that Google maps to `google.subject` by default.
 pub const DEFAULT_SUBJECT: &str = "assertion.subject.dn.cn";
 
-/// What Google's attribute mappings can use of a certificate, as far as it is text.
+/// The parts of a certificate that Google's attribute mappings can use, if they are text.
 /// <https://cloud.google.com/iam/docs/workload-identity-federation-with-x509-certificates>
 pub fn claims(certificate: &CertificateDer) -> Value {
     let Ok(certificate) = EndEntityCert::try_from(certificate) else { return Value::Null };
@@ -20,7 +20,8 @@ pub fn claims(certificate: &CertificateDer) -> Value {
     json!({ "subject": name(certificate.subject()), "issuer": name(certificate.issuer()), "san": san })
 }
 
-/// The attributes of a distinguished name: a list of sets of pairs of an object identifier and a text.
+/// Reads the attributes of a distinguished name, which is a list of sets of pairs: an object
+/// identifier and a text.
 fn distinguished_name(mut name: &[u8]) -> Map<String, Value> {
     const SET: u8 = 0x31;
     /// `UTF8String`, `PrintableString` and `IA5String`
@@ -71,7 +72,7 @@ pub fn rsa_public_key(certificate: &CertificateDer) -> Option<(Vec<u8>, Vec<u8>)
     Some((without_sign(n), without_sign(e)))
 }
 
-/// The object identifier and the parameters of the signature of a certificate, in DER.
+/// The object identifier and the parameters of a certificate's signature algorithm, in DER.
 /// <https://www.rfc-editor.org/rfc/rfc5280#section-4.1>
 pub fn signature_algorithm(certificate: &[u8]) -> Option<&[u8]> {
     let (_, members, _) = element(certificate)?;
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn broken_names_have_no_attributes() {
+    fn malformed_names_have_no_attributes() {
         for name in [
             &[][..],
             &[0x31],

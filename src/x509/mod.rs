@@ -18,7 +18,7 @@ use crate::der;
 use crate::secret::Secret;
 use crate::time::LAST_SECOND;
 
-/// Certificates in DER as a PEM text.
+/// Encodes DER certificates as PEM text.
 pub fn pem(certificates: &[Vec<u8>]) -> Secret {
     let blocks = certificates.iter().map(|der| {
         let body = STANDARD.encode(der);
@@ -27,14 +27,15 @@ pub fn pem(certificates: &[Vec<u8>]) -> Secret {
     Secret::new(blocks.collect::<String>())
 }
 
-/// The certificates in a PEM text; `None` if there is none or one is invalid.
+/// Reads the certificates in a PEM text; `None` if there is none or one is invalid.
 pub fn certificates(pem: &Secret) -> Option<Vec<CertificateDer<'static>>> {
     let found: Result<Vec<_>, _> =
         CertificateDer::pem_slice_iter(pem.expose().as_bytes()).collect();
     found.ok().filter(|found| !found.is_empty())
 }
 
-/// A curve: its name in DER, and the beginning of an uncompressed public key, a BIT STRING.
+/// A curve: its object identifier in DER, and the first bytes of the BIT STRING that contains an
+/// uncompressed public key.
 #[derive(Debug)]
 pub struct Curve(&'static [u8], &'static [u8]);
 
@@ -43,9 +44,10 @@ pub const P256: Curve = Curve(der::P256, &[0x03, 0x42, 0x00, 0x04]);
 /// The curve P-384.
 pub const P384: Curve = Curve(der::P384, &[0x03, 0x62, 0x00, 0x04]);
 
-/// Why a private key in PEM on one of these curves is not usable: its public key, which is optional
-/// (RFC 5915, section 3), is missing or compressed. With the fix, in which `FILE` stands for the path,
-/// and `OPTION` for the option that contains it; `None` for any other key.
+/// Explains why a PEM private key on one of `curves` is not usable: its public key, which is
+/// optional (RFC 5915, section 3), is missing or compressed. Also returns the fix, in which `FILE`
+/// stands for the path and `OPTION` for the option that contains the path. Returns `None` for any
+/// other key.
 pub fn without_public_key(pem: &Secret, curves: &[Curve]) -> Option<(&'static str, &'static str)> {
     let key = PrivateKeyDer::from_pem_slice(pem.expose().as_bytes()).ok()?;
     let has = |part: &[u8]| key.secret_der().windows(part.len()).any(|bytes| bytes == part);
@@ -71,11 +73,11 @@ pub enum Problem {
     NotForClients,
     /// No certificate of the chain issued it.
     UnknownIssuer,
-    /// Something else.
+    /// Another problem, as the library describes it.
     Other(String),
 }
 
-/// Checks a certificate on its own at this time, in seconds since 1970.
+/// Checks a certificate without its issuer. `now` is in seconds since 1970.
 ///
 /// # Errors
 /// The first problem. It is never [`Problem::UnknownIssuer`].
@@ -86,10 +88,10 @@ pub fn check(leaf: &CertificateDer, now: i64) -> Result<(), Problem> {
     }
 }
 
-/// Checks that the chain leads from a certificate to the last certificate of the chain.
+/// Checks that `chain` leads from the certificate `leaf` to the last certificate of the chain.
 ///
 /// # Errors
-/// The first problem of any of them.
+/// The first problem of any certificate.
 pub fn check_chain(
     leaf: &CertificateDer,
     chain: &[CertificateDer],
@@ -124,8 +126,8 @@ fn seconds(time: UnixTime) -> i64 {
     i64::try_from(time.as_secs()).unwrap_or(i64::MAX)
 }
 
-/// When a certificate that is valid now expires, in seconds since 1970; `None` if this is in the year
-/// 9999, which means never.
+/// The expiry of a certificate that is valid now, in seconds since 1970; `None` if the certificate
+/// never expires, which the last second of the year 9999 stands for.
 pub fn expiry(certificate: &CertificateDer) -> Option<i64> {
     match check(certificate, LAST_SECOND) {
         Err(Problem::Expired(end)) => Some(end),
@@ -133,7 +135,7 @@ pub fn expiry(certificate: &CertificateDer) -> Option<i64> {
     }
 }
 
-/// Whether a certificate names another one, or itself, as its issuer.
+/// Whether `certificate` names `authority`, which may be the same certificate, as its issuer.
 pub fn is_issued_by(certificate: &CertificateDer, authority: &CertificateDer) -> bool {
     let parse = |certificate| EndEntityCert::try_from(certificate).ok();
     let names = parse(certificate).zip(parse(authority));

@@ -1,4 +1,4 @@
-//! Tests with certificates of an authority that exists only here.
+//! Tests with certificates from authorities that the tests create.
 
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -94,7 +94,7 @@ fn a_chain_leads_to_its_last_certificate() {
 }
 
 #[test]
-fn claims_are_named_as_in_a_mapping() {
+fn claims_have_the_names_of_attribute_mappings() {
     let (ca, key) = (authority("Example CA"), KeyPair::generate().unwrap());
     let mut params = params("vm-7");
     params.distinguished_name.push(DnType::OrganizationalUnitName, "é");

@@ -31,7 +31,8 @@ pub(super) struct AuthnRequest<'a> {
 }
 
 impl AuthnRequest<'_> {
-    /// The value of the query parameter `SAMLRequest`, signed if there is a key.
+    /// Creates the value of the query parameter `SAMLRequest`. The request is signed if there is a
+    /// key.
     ///
     /// # Errors
     /// `CONFIGURATION` if the key is not an RSA key.
@@ -41,7 +42,7 @@ impl AuthnRequest<'_> {
         Ok(form::escape(&STANDARD.encode(deflated)).to_string())
     }
 
-    /// The XML in exclusive canonical form, with the signature after the issuer.
+    /// Creates the XML in exclusive canonical form, with the signature after the issuer.
     fn xml(&self, id: &str, key: Option<&dyn RsaSha256>) -> Result<String, Error> {
         let (acs, destination) = (xml::attribute(self.acs_url), xml::attribute(self.destination));
         let (time, issuer) = (rfc3339(self.now), xml::text(self.relying_party));

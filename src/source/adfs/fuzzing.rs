@@ -1,4 +1,4 @@
-//! The parsers of the responses of AD FS, for fuzzing.
+//! The parsers of responses from AD FS, for fuzzing.
 
 use super::html_page::Page;
 use super::msis;

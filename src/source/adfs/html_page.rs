@@ -54,7 +54,7 @@ impl Callback<Infallible, ()> for &mut Reader {
             CallbackEvent::OpenStartTag { name } => {
                 self.is_input = name == b"input";
                 self.attributes.clear();
-                // Without scripts, as here, the content of noscript is HTML.
+                // No scripts run, so the content of noscript is HTML.
                 self.content = naive_next_state(name).filter(|_| name != b"noscript");
             }
             CallbackEvent::AttributeName { name } => {
@@ -91,7 +91,8 @@ impl Reader {
     }
 }
 
-/// Passes everything to a [`Reader`] except errors. Without their code, the program is smaller.
+/// Passes all events except errors to a [`Reader`]. The program is smaller without the code for
+/// errors.
 struct Quiet<'a>(CallbackEmitter<&'a mut Reader, Infallible>);
 
 impl ForwardingEmitter for Quiet<'_> {
@@ -149,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_equal_attributes_counts() {
+    fn the_first_of_several_equal_attributes_is_used() {
         let page =
             Page::read("<input name=a value=b value=c NAME=d><p name=e><input disabled name=f>");
         assert_eq!(page.inputs, [("a".into(), "b".into()), ("f".into(), String::new())]);

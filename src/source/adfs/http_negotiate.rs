@@ -41,8 +41,8 @@ impl HttpNegotiate {
     /// creates the request for each round.
     ///
     /// # Errors
-    /// `DENIED` if the server does not offer Windows Authentication or refuses the account; those
-    /// of [`Negotiator`].
+    /// `DENIED` if the server does not offer Windows Authentication or refuses the account; the
+    /// errors of [`Negotiator`].
     pub(super) fn send<'a>(
         &self,
         url: &Url,
@@ -119,8 +119,8 @@ fn binding(certificate: &[u8]) -> Vec<u8> {
     [b"tls-server-end-point:", hash.as_ref()].concat()
 }
 
-/// The object identifiers that imply a hash stronger than SHA-256: of RSA signatures, of ECDSA
-/// signatures, and of the hash itself in the parameters of RSA-PSS.
+/// The object identifiers that imply a hash stronger than SHA-256: for RSA signatures, for ECDSA
+/// signatures, and for the hash itself in the parameters of RSA-PSS.
 const HASHES: [(&[u8], &Algorithm); 6] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c], &SHA384),
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d], &SHA512),

@@ -14,7 +14,7 @@ pub(crate) mod fuzzing;
 mod html_page;
 mod http_negotiate;
 mod msis;
-// The static program has no Kerberos.
+// The static program does not support Kerberos.
 #[cfg_attr(target_feature = "crt-static", allow(dead_code))]
 mod negotiate;
 mod oidc;
@@ -73,7 +73,7 @@ pub(super) const INFO: SourceInfo = SourceInfo {
 /// How to sign in.
 #[derive(Debug)]
 enum Auth {
-    /// With the account of this process, or of a keytab.
+    /// With the account of this process, or with an account in a keytab.
     Integrated,
     /// With the user name and password of an account.
     Password { user: String, password: SecretRef },
@@ -86,7 +86,7 @@ enum Auth {
 /// The key that signs the request of `saml-post`.
 #[derive(Debug)]
 enum Signer {
-    /// With this RSA key.
+    /// This RSA key.
     Key(KeyRef),
     /// The key of this certificate in the Windows certificate store.
     Certificate(Thumbprint),

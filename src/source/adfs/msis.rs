@@ -22,7 +22,7 @@ pub(super) fn find(body: &str) -> Option<&str> {
     body.get(start..)?.split(['<', '"', '\r', '\n']).next()
 }
 
-/// Numbers of messages, and the fix.
+/// The numbers of messages, and the fix for each.
 const FIXES: [(&[u32], &str); 6] = [
     (
         &[5007],

@@ -1,4 +1,4 @@
-//! The options of `adfs`, and the rules about which of them go together.
+//! The options of `adfs`, and which of them can be used together.
 
 use std::path::PathBuf;
 

@@ -58,7 +58,8 @@ pub(super) enum Service {
 }
 
 impl Service {
-    /// The variable that sets its endpoint, its name in the config file, and the start of its hosts.
+    /// The variable that sets the endpoint of the service, the name of the service in the config
+    /// file, and the prefix of its host names.
     fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Service::Sts => ("AWS_ENDPOINT_URL_STS", "sts", "sts"),
@@ -77,7 +78,8 @@ pub(super) struct Account<'a> {
     pub(super) files: Files,
     /// The name of the profile in use.
     pub(super) profile: String,
-    /// Whether `--profile` selects the profile, which overrides credentials in the environment.
+    /// Whether `--profile` selects the profile. The profile then overrides credentials in the
+    /// environment.
     pub(super) profile_is_option: bool,
     /// Whether an option or a variable selects the profile. It must then exist.
     pub(super) profile_is_named: bool,
@@ -109,8 +111,8 @@ impl<'a> Account<'a> {
         })
     }
 
-    /// The settings of the environment and of these options. No profile file is read: the profile in
-    /// use can be the one whose `credential_process` is this run.
+    /// Creates the settings from the environment and these options. No profile file is read,
+    /// because the `credential_process` of the profile in use may have started this run.
     pub(super) fn without_profiles(
         region: Option<&'a str>,
         sts_endpoint: Option<&'a Url>,
@@ -132,7 +134,7 @@ impl<'a> Account<'a> {
         self.files.profile(&self.profile)
     }
 
-    /// A setting: the environment variable, which overrides the key in the profile.
+    /// The value of a setting. The environment variable overrides the key in the profile.
     pub(super) fn setting(&self, variable: &str, key: &str) -> Result<Option<String>, Error> {
         Ok(self.cx.env.text(variable)?.or_else(|| self.profile_key(key)))
     }
@@ -170,8 +172,8 @@ impl<'a> Account<'a> {
     }
 
     /// The AWS STS endpoint to use: `--sts-endpoint`, the endpoint of the environment or of the
-    /// profile, or the public endpoint of the region, which is the global one if there is no region.
-    /// Also returns the setting that names the endpoint.
+    /// profile, the public endpoint of the region, or without a region the global endpoint. Also
+    /// returns the setting that names the endpoint.
     pub(super) fn sts_endpoint(&self, region: Option<&str>) -> Result<(Url, &'static str), Error> {
         if let Some(configured) = self.configured_sts_endpoint()? {
             return Ok(configured);
@@ -182,8 +184,8 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// The AWS STS endpoint of `--sts-endpoint`, of the environment or of the profile, with the
-    /// setting that names it.
+    /// The AWS STS endpoint that `--sts-endpoint`, the environment or the profile sets, and the
+    /// setting that names the endpoint.
     ///
     /// # Errors
     /// `CONFIGURATION` if the endpoint is not a URL.
@@ -194,13 +196,14 @@ impl<'a> Account<'a> {
         }
     }
 
-    /// Whether neither FIPS endpoints nor endpoints with IPv6 are selected.
+    /// Whether neither FIPS endpoints nor dual-stack endpoints are selected.
     pub(super) fn has_standard_endpoints(&self) -> Result<bool, Error> {
         Ok(!self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?
             && !self.is_true("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint")?)
     }
 
-    /// The public endpoint of a service, of the kind that the environment or the profile selects.
+    /// The public endpoint of a service. The environment or the profile can select a FIPS or
+    /// dual-stack endpoint.
     pub(super) fn public_endpoint(&self, service: Service, region: &str) -> Result<Url, Error> {
         let (_, _, service) = service.names();
         let fips = self.is_true("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint")?;
@@ -208,8 +211,8 @@ impl<'a> Account<'a> {
         endpoint::public(&endpoint::host(service, region, fips, dual_stack))
     }
 
-    /// The endpoint of a service with the setting that names it, if the environment or the profile
-    /// sets one.
+    /// The endpoint that the environment or the profile sets for a service, and the setting that
+    /// names the endpoint.
     /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html>
     ///
     /// # Errors
@@ -241,7 +244,7 @@ impl<'a> Account<'a> {
     }
 }
 
-/// The failure of a request that requires a region.
+/// The error for a request that requires a region, if no region was found.
 pub(super) fn no_region() -> Error {
     Error::new(Kind::Configuration, "no AWS region found")
         .fix("set AWS_REGION, or --region of the source aws")

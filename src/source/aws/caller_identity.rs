@@ -20,8 +20,8 @@ use crate::secret::Secret;
 use crate::token::aws_request::LIFE;
 use crate::token::{Audience, SubjectToken};
 
-/// How many seconds the clock of this host may be ahead: Google refuses a request whose date is in
-/// the future.
+/// The maximum number of seconds that the clock of this host may be ahead. Google refuses a request
+/// with a date in the future.
 const MAX_CLOCK_AHEAD: i64 = 30;
 
 /// Signs a request for the pool provider that is the audience.

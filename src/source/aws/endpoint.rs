@@ -4,8 +4,8 @@
 use crate::error::Error;
 use crate::http::Url;
 
-/// Whether `name` has the characters of a region name. It becomes part of a host name, so any
-/// other character could select a different host.
+/// Whether `name` can be the name of a region. The name becomes part of a host name, so any other
+/// character could select a different host.
 pub(super) fn is_region(name: &str) -> bool {
     not_a_region(name).is_none()
 }
@@ -34,7 +34,7 @@ pub(super) fn not_a_region(name: &str) -> Option<String> {
     Some(plain.to_owned())
 }
 
-/// The region of an availability zone or local zone: `us-east-1` of `us-east-1a`, `us-west-2` of
+/// The region of an availability zone or local zone: `us-east-1` for `us-east-1a`, `us-west-2` for
 /// `us-west-2-lax-1a`. A region ends with its number.
 fn zone_region(name: &str) -> Option<&str> {
     let number = name.find(|c: char| c.is_ascii_digit())?;
@@ -44,8 +44,8 @@ fn zone_region(name: &str) -> Option<&str> {
     (!zone.is_empty() && start.ends_with('-')).then_some(region)
 }
 
-/// The partitions: the name in ARNs, the beginning of the region names, and the endings of host names,
-/// the standard one and the one of endpoints with IPv4 and IPv6.
+/// The partitions: the name in ARNs, the prefix of the region names, and the suffixes of the host
+/// names of standard endpoints and of dual-stack endpoints.
 const PARTITIONS: [(&str, &str, &str, &str); 8] = [
     ("aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
     ("aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"),

@@ -1,4 +1,4 @@
-//! The content of a response of AWS STS: XML, or JSON with members of the same names.
+//! The content of a response from AWS STS: XML, or JSON with members of the same names.
 
 use serde_json::Value;
 
@@ -49,7 +49,7 @@ impl Fields {
     }
 }
 
-/// Adds the texts and numbers in a JSON value with the names of their members.
+/// Adds the strings and numbers in a JSON value to `fields`, with the names of their members.
 fn add_members(name: &str, value: &Value, fields: &mut Vec<(String, Secret)>) {
     match value {
         Value::Object(members) => {

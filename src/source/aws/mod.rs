@@ -4,10 +4,9 @@
 //!
 //! - `jwt` calls `GetWebIdentityToken` of the regional AWS STS (IAM outbound identity federation),
 //!   which returns an RS256 JWT. The pool provider is an OIDC provider.
-//! - `caller-identity` signs a `GetCallerIdentity` request (Signature Version 4) without sending
-//!   it.
-//!   Google's Security Token Service sends the request to AWS to learn the caller's role. The pool
-//!   provider is an AWS provider.
+//! - `caller-identity` signs a `GetCallerIdentity` request (Signature Version 4), but does not
+//!   send it. Google's Security Token Service sends the request to AWS to learn the caller's role.
+//!   The pool provider is an AWS provider.
 //!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html>,
 //! <https://cloud.google.com/iam/docs/workload-identity-federation-with-other-clouds>
@@ -98,7 +97,7 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     Ok(Box::new(Aws { options, role }))
 }
 
-/// Refuses what only the mode `jwt` supports in the mode `caller-identity`.
+/// In the mode `caller-identity`, refuses options and roles that only the mode `jwt` supports.
 fn refuse_jwt_only(options: &Options) -> Result<(), Error> {
     let jwt_options =
         [("--duration", options.duration.is_some()), ("--tag", !options.tag.is_empty())];
@@ -135,7 +134,7 @@ fn role(options: &Options) -> Result<Option<AssumedRole>, Error> {
     Ok(Some(AssumedRole { arn, session_name, external_id, duration: None }))
 }
 
-/// The trust in the signed requests of a role with this ARN.
+/// The settings with which a pool provider trusts the signed requests of the role with this ARN.
 fn trust_of_role(arn: &str) -> Option<Trust> {
     let RoleArn { partition, account, name } = RoleArn::parse(arn)?;
     let session = format!("arn:{partition}:sts::{account}:assumed-role/{name}");
@@ -157,7 +156,7 @@ impl Source for Aws {
                 "the first label of the issuer in the output of: aws iam get-outbound-web-identity-federation-info",
             ),
         };
-        // Without --mode, subject_token_type decides.
+        // Without --mode, subject_token_type selects the mode.
         let token_type = self.options.mode.and(trust.token_type);
         Trust { principal: role.map(str::to_owned), token_type, ..trust }
     }

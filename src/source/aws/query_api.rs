@@ -32,7 +32,8 @@ pub(super) struct Call<'a> {
     pub(super) option: &'static str,
     /// The setting with the lifetime that is requested, for messages.
     pub(super) lifetime: &'static str,
-    /// The fix if AWS denies access without naming a kind of policy; `None` for a missing IAM policy.
+    /// The fix if AWS denies access without naming a kind of policy; `None` to suggest an IAM
+    /// policy that allows the action.
     pub(super) if_denied: Option<String>,
 }
 
@@ -241,8 +242,8 @@ fn is_of_clock(code: &str, message: &str) -> bool {
             .any(|text| message.starts_with(text))
 }
 
-/// The kinds of policy that AWS names in a message, other than those that allow an action by default,
-/// and where they are changed.
+/// The kinds of policy that can deny an action even if another policy allows it, as AWS names them
+/// in messages, and where to change them.
 const POLICIES: [(&str, &str); 7] = [
     ("service control policy", "the service control policies of the AWS organization"),
     ("resource control policy", "the resource control policies of the AWS organization"),

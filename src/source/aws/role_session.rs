@@ -1,8 +1,8 @@
-//! A session of an IAM role for an OpenID Connect token, for the credential helper `aws`.
+//! Assumes an IAM role with an OpenID Connect token, for the credential helper `aws`.
 //!
-//! The region and the endpoint come from options and environment variables. Unlike the source `aws`,
-//! this does not read the AWS config files, because the SDK that starts the helper does not say which
-//! profile it uses.
+//! The region and the endpoint come from options and environment variables. Unlike the source
+//! `aws`, this module does not read the AWS config files, because the SDK that starts the helper
+//! does not say which profile it uses.
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 
 use aws_credential_types::Credentials;
@@ -83,7 +83,7 @@ impl<'a> RoleSession<'a> {
         Ok(RoleSession { role, account, identity })
     }
 
-    /// Assumes the role. Also returns when the credentials expire, in seconds since 1970.
+    /// Assumes the role. Returns the credentials, and their expiry in seconds since 1970.
     ///
     /// # Errors
     /// `DENIED`, `CONFIGURATION` or `EXPIRED` if AWS STS refuses the call; `PROTOCOL` if the response
@@ -109,8 +109,8 @@ impl<'a> RoleSession<'a> {
         Ok((credentials, expiry))
     }
 
-    /// The same failure with a fix for the clock, if something has expired and AWS has shown that
-    /// the clock of this host is wrong.
+    /// Replaces the fix with one for the clock, if something has expired and AWS has shown that the
+    /// clock of this host is wrong.
     fn blaming_clock(&self, error: Error) -> Error {
         match self.account.cx.wrong_clock() {
             Some(fix) if error.kind() == Kind::Expired => error.fix(fix),
@@ -123,7 +123,8 @@ fn is_session_name(name: &str) -> bool {
     (2..=64).contains(&name.len()) && name.chars().all(is_of_name)
 }
 
-/// Anyone who reads the token can assume the role, so `--allow-http` does not apply.
+/// Requires https. Anyone who reads the token can assume the role, so `--allow-http` does not
+/// apply.
 fn require_https(url: &Url, setting: &str) -> Result<(), Error> {
     match url.is_https() || url.is_local() {
         true => Ok(()),
@@ -132,7 +133,8 @@ fn require_https(url: &Url, setting: &str) -> Result<(), Error> {
     }
 }
 
-/// A role can be assumed only at the endpoints of its own partition.
+/// Requires a region in the role's partition, because a role can be assumed only at the endpoints
+/// of its own partition.
 fn require_region(partition: &str, region: Option<&str>) -> Result<(), Error> {
     let Some(region) = region else {
         return Err(Error::new(Kind::Configuration, "no AWS region is set")

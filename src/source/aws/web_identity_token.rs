@@ -1,4 +1,4 @@
-//! A JWT from `GetWebIdentityToken` of AWS STS (IAM outbound identity federation).
+//! Gets a JWT from `GetWebIdentityToken` of AWS STS (IAM outbound identity federation).
 //!
 //! An administrator must enable the feature for the AWS account. Only regional endpoints support
 //! the action. The JWT cannot outlive the session of the credentials: AWS STS refuses a longer

@@ -1,4 +1,5 @@
-//! The error codes of Microsoft Entra ID (`AADSTS` and a number), and what to do about them.
+//! What the error codes of Microsoft Entra ID (`AADSTS` and a number) mean, and how to fix the
+//! errors.
 //! <https://learn.microsoft.com/entra/identity-platform/reference-error-codes>
 
 use crate::error::Kind;
@@ -124,11 +125,11 @@ const REASONS: &[(&[u32], Kind, &str)] = &[
     (&[90033, 90055, 50196], Kind::Unreachable, "try again later"),
 ];
 
-/// The codes for an assertion that is not valid at the time of the server.
+/// The codes for an assertion that is not valid according to the clock of the server.
 const OF_CLOCK: [u32; 2] = [700_024, 500_133];
 
 /// The kind and the fix for an error message of Microsoft Entra ID; `None` if it has no known code.
-/// `clock` is the fix for the clock of this host, if it is wrong.
+/// `clock` is the fix for the clock of this host, if the clock is wrong.
 pub(super) fn explain(message: &str, clock: Option<String>) -> Option<(Kind, String)> {
     let (_, rest) = message.split_once("AADSTS")?;
     let code: u32 = rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
@@ -144,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_digits_of_a_code_count() {
+    fn all_digits_of_a_code_are_compared() {
         let kind = |message| explain(message, None).map(|(kind, _)| kind);
         assert_eq!(
             kind("invalid_client: AADSTS7000222: The keys are expired."),

@@ -89,7 +89,8 @@ fn windows_directory(env: &Env, variable: &str, default: &str) -> Result<PathBuf
     Ok(PathBuf::from(directory).join("AzureConnectedMachineAgent"))
 }
 
-/// The path of the key file in the challenge of the agent, checked to be in the agent's directory.
+/// Reads the path of the key file in the challenge of the agent, and checks that the file is in the
+/// agent's directory.
 fn key_path(response: &Response, cx: &Context) -> Result<PathBuf, Error> {
     let scheme = "basic realm=";
     let realm = response.headers("www-authenticate").find_map(|challenge| {
@@ -127,7 +128,7 @@ fn read_key(path: &Path) -> Result<Secret, Error> {
     Ok(Secret::new(Secret::new(text).expose().trim_end()))
 }
 
-/// Refuses a token of any identity but the requested one.
+/// Refuses a token for any identity other than the requested one.
 fn require_identity(
     response: &Map<String, Value>,
     identity: &Identity,

@@ -28,7 +28,7 @@ const PASSWORD: &str = "AZURE_CLIENT_CERTIFICATE_PASSWORD";
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The lifetime of an assertion in seconds, long enough for clocks that differ.
+/// The lifetime of an assertion in seconds, which allows for clocks that differ.
 const ASSERTION_LIFETIME: i64 = 300;
 
 /// A credential of a client. `option` is the option or variable that names the file.
@@ -84,7 +84,7 @@ fn read_token(path: &Path, option: &'static str) -> Result<Secret, Error> {
     token::assertion(&text, format!("the file {}", show::path(path)), option)
 }
 
-/// The first certificate in a PEM file.
+/// Reads the first certificate in a PEM file.
 fn read_certificate(
     path: &Path,
     option: &'static str,

@@ -67,7 +67,8 @@ pub(super) fn workload_identity(azure: &Azure, cx: &Context) -> Result<Lookup, E
         (None, Some(path)) => ClientCredential::TokenFile(path.into(), TOKEN_FILE),
         (None, None) => return Ok(Lookup::absent(format!("{TOKEN_FILE} is not set"))),
     };
-    // A missing client is an error here: otherwise the search would reach the identity of the node.
+    // A missing client is an error, because otherwise the search would reach the identity of the
+    // node.
     request_token(&credential, Client::find(azure, cx)?, azure, cx)
 }
 
@@ -78,7 +79,7 @@ struct Client {
 }
 
 impl Client {
-    /// The client in options and variables. The inner error says which part is missing.
+    /// Finds the client in options and variables. The inner error says which part is missing.
     fn find(azure: &Azure, cx: &Context) -> Result<Result<Client, &'static str>, Error> {
         let setting = |option: &Option<String>, variable| match option {
             Some(value) => Ok(Some(value.clone())),

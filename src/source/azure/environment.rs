@@ -71,14 +71,15 @@ const MANAGED_IDENTITY: &[EnvironmentName] = &[
 ];
 
 /// The environments that select the identity themselves. They refuse an option that names an
-/// identity, because another environment would use another one.
+/// identity, because they might use a different one.
 const SELECTS_ITSELF: [EnvironmentName; 2] =
     [EnvironmentName::ServiceFabric, EnvironmentName::CloudShell];
 
 /// The variable that selects environments, by the names of credentials of the Azure SDKs.
 const CREDENTIALS: &str = "AZURE_TOKEN_CREDENTIALS";
 
-/// The credentials of users. All other names are mistakes.
+/// The names of credentials for users, which are not supported. All other unknown names are
+/// mistakes.
 const OF_USERS: [&str; 6] = [
     "dev",
     "azureclicredential",
@@ -89,8 +90,8 @@ const OF_USERS: [&str; 6] = [
 ];
 
 impl Options {
-    /// The options that apply to some environments only, whether they are set, and those
-    /// environments.
+    /// The options that apply only to some environments: the name, whether the option is set, and
+    /// the environments.
     fn of_environments(&self) -> [(&'static str, bool, &'static [EnvironmentName]); 6] {
         [
             ("--client-secret", self.client_secret.is_some(), SERVICE_PRINCIPAL),
@@ -106,7 +107,7 @@ impl Options {
 /// The environments to which all options apply, in the order of the search.
 ///
 /// # Errors
-/// `USAGE` if there is none.
+/// `USAGE` if there is no such environment.
 pub(super) fn select(options: &Options) -> Result<Vec<Environment>, Error> {
     let mut selected = ENVIRONMENTS.to_vec();
     if let Some(name) = options.environment {
@@ -128,7 +129,7 @@ pub(super) fn select(options: &Options) -> Result<Vec<Environment>, Error> {
     Ok(selected)
 }
 
-/// Of these environments, those that `AZURE_TOKEN_CREDENTIALS` allows. Options that select
+/// The selected environments that `AZURE_TOKEN_CREDENTIALS` allows. Options that select
 /// environments override the variable, as in the Azure SDKs.
 ///
 /// # Errors

@@ -2,7 +2,7 @@
 //! Service.
 //!
 //! A request without the header `Metadata` fails at once, which shows that the service exists.
-//! During an update the service responds with status 404 or 410, for a minute at most.
+//! During an update the service responds with status 404 or 410, for at most 70 seconds.
 //! <https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling>
 
 use std::time::Duration;
@@ -50,7 +50,8 @@ pub(super) fn request_token(azure: &Azure, cx: &Context) -> Result<Lookup, Error
     })
 }
 
-/// Why there is no instance metadata service of Azure; `None` if there is one.
+/// Tests whether there is an instance metadata service of Azure. Returns the reason if there is
+/// none.
 fn probe(endpoint: &Endpoint, host: &str, cx: &Context) -> Result<Option<String>, Error> {
     let url = endpoint.parse_url(&endpoint.address)?;
     match cx.send(Request::get(&url, HOST).direct().once().limit(PROBE_TIMEOUT)) {

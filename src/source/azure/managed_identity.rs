@@ -22,7 +22,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// The identity that an option names.
+    /// Creates the identity that an option names.
     pub(super) fn new(options: &Options) -> Option<Identity> {
         let identity = |id: &Option<String>, option, parameter| {
             Some(Identity { id: id.clone()?, option, parameter })
@@ -32,7 +32,7 @@ impl Identity {
             .or_else(|| identity(&options.identity_resource_id, "--identity-resource-id", None))
     }
 
-    /// The identity that an option or `AZURE_CLIENT_ID` names; `None` for the system-assigned
+    /// Finds the identity that an option or `AZURE_CLIENT_ID` names; `None` for the system-assigned
     /// identity.
     pub(super) fn find(azure: &Azure, cx: &Context) -> Result<Option<Identity>, Error> {
         if let Some(identity) = &azure.identity {
@@ -54,7 +54,8 @@ impl Identity {
             .fix(format!("{verb} {option}")))
     }
 
-    /// The same identity for an endpoint where the query parameter of a client ID has this name.
+    /// Changes the query parameter to `name` if the ID is a client ID, for an endpoint that uses
+    /// this name.
     pub(super) fn client_id_as(self, name: &'static str) -> Identity {
         let renamed = |old| if old == "client_id" { name } else { old };
         Identity { parameter: self.parameter.map(renamed), ..self }
@@ -106,12 +107,13 @@ impl Endpoint {
         })
     }
 
-    /// A GET request without a proxy: the endpoint accepts requests of this host only.
+    /// Creates a GET request without a proxy, because the endpoint accepts only requests from this
+    /// host.
     pub(super) fn get<'a>(&self, url: &'a Url) -> Request<'a> {
         Request::get(url, self.variable).header("Metadata", "true").direct()
     }
 
-    /// The JSON object in a response.
+    /// Reads the JSON object in a response.
     ///
     /// # Errors
     /// `ABSENT` if there is no identity, `DENIED` or `CONFIGURATION` if the endpoint refuses the
@@ -170,8 +172,8 @@ impl Endpoint {
     }
 }
 
-/// The message of App Service and Container Apps if the app does not have the requested identity or,
-/// without one in the request, no system-assigned identity.
+/// The message of App Service and Container Apps if the app does not have the requested identity,
+/// or if the request names no identity and the app has no system-assigned one.
 const NO_DEFAULT: &str = "unable to load the proper managed identity";
 
 /// Parts of the error messages of the endpoints for an identity that does not exist or is not

@@ -1,4 +1,4 @@
-//! Azure: an access token of Microsoft Entra ID for a workload.
+//! Azure: an access token from Microsoft Entra ID for a workload.
 //!
 //! The identity is one of these, in the order of the Azure SDKs: a service principal, a workload
 //! identity of AKS, or the managed identity of Service Fabric, App Service, Machine Learning, the

@@ -1,8 +1,8 @@
 //! The managed identity of Azure Machine Learning, and the user of an Azure Cloud Shell.
 //!
 //! Both platforms set `MSI_ENDPOINT`, and only Machine Learning sets `MSI_SECRET`. App Service sets
-//! both too, for former versions of its API, together with `IDENTITY_ENDPOINT`. Microsoft documents
-//! the API of Machine Learning only by its client library:
+//! both too, for earlier versions of its API, together with `IDENTITY_ENDPOINT`. Microsoft
+//! documents the API of Machine Learning only by its client library:
 //! <https://github.com/Azure/azure-sdk-for-python/tree/main/sdk/identity/azure-identity>,
 //! <https://learn.microsoft.com/azure/cloud-shell/msi-authorization>
 

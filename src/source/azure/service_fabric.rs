@@ -1,8 +1,8 @@
 //! The managed identity of a Service Fabric application.
 //!
-//! The platform sets three variables: `IDENTITY_ENDPOINT`, an https URL, `IDENTITY_HEADER`, a secret
-//! that each request must contain, and `IDENTITY_SERVER_THUMBPRINT`, the SHA-1 hash of the
-//! certificate of the server, which no authority has issued. The application model of the cluster
+//! The platform sets three variables: `IDENTITY_ENDPOINT`, an https URL, `IDENTITY_HEADER`, a
+//! secret that each request must contain, and `IDENTITY_SERVER_THUMBPRINT`, the SHA-1 hash of the
+//! server's certificate, which no authority has issued. The application model of the cluster
 //! selects the identity, so a request cannot name one.
 //! <https://learn.microsoft.com/azure/service-fabric/how-to-managed-identity-service-fabric-app-code>
 

@@ -67,7 +67,7 @@ impl Source for AzurePipelines {
                 .for_audience(AUDIENCE)
                 .explain("ORGANIZATION_ID", organization);
         };
-        // The whole subject is longer than google.subject may be.
+        // The whole subject is longer than google.subject allows.
         let subject = r#"assertion.sub.extract("/sc/{connection}")"#;
         let name = format!("ORGANIZATION_ID/{connection}");
         let trust = Trust::issuer("https://login.microsoftonline.com/TENANT_ID/v2.0")
@@ -101,7 +101,7 @@ impl AzurePipelines {
     ///
     /// # Errors
     /// `DENIED` if the service refuses the request, or if it returns a sign-in page. A sign-in page
-    /// has the status 200, 203 or 302.
+    /// has the status 200, 203 or 3xx.
     fn require_success(&self, response: Response, url: &Url) -> Result<Response, Error> {
         let status = response.status;
         if matches!(status, 203 | 300..=399) || (status == 200 && response.is_html()) {

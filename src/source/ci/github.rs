@@ -81,8 +81,8 @@ impl Source for Actions {
     }
 }
 
-/// The name of the system that runs this job, if it has the variables of GitHub but no tokens. The
-/// releases of Gitea have none: <https://github.com/go-gitea/gitea/issues/26383>.
+/// The name of the system that runs this job, if it sets variables of GitHub but issues no tokens.
+/// No release of Gitea issues tokens: <https://github.com/go-gitea/gitea/issues/26383>.
 fn without_tokens(cx: &Context) -> Option<&'static str> {
     let is_set = |name| cx.env.get(name).is_some();
     match is_set(URL) {

@@ -11,8 +11,8 @@ use crate::secret::Secret;
 use crate::source::env;
 use crate::token::{self, Origin, SubjectToken};
 
-/// The URL in a variable, with these fields appended to its query. `absent` is the fix in the error
-/// message if the variable is not set.
+/// Reads the URL in a variable, and appends these fields to its query. `absent` is the fix in the
+/// error message if the variable is not set.
 pub(super) fn url(
     variable: &str,
     absent: &str,
@@ -47,7 +47,7 @@ pub(super) fn authorized<'a>(
     Ok(request.bearer(&bearer))
 }
 
-/// The token in a member of the response from `url`. `variable` contains the URL.
+/// Reads the token in a member of the response from `url`. `variable` contains the URL.
 pub(super) fn token(
     response: &Response,
     member: &str,

@@ -31,7 +31,7 @@ pub(super) enum TokenSource {
     Request(GetToken),
     /// A variable contains the token.
     Variable(TokenVariable),
-    /// As `Request`; as `Variable` if the program that requests tokens is not installed.
+    /// Like `Request`, or like `Variable` if the program that requests tokens is not installed.
     RequestOrVariable(GetToken, TokenVariable),
 }
 

@@ -123,7 +123,7 @@ pub(super) static SYSTEMS: &[System] = &[
             Trust::issuer("https://login.app.env0.com/").for_audience("https://prod.env0.com")
         },
     },
-    // The URL is in each build.
+    // Every build has the variable with the URL.
     System {
         name: SystemName::Codefresh,
         detected_by: codefresh::URL,
@@ -161,7 +161,8 @@ pub(super) static SYSTEMS: &[System] = &[
             name: "MODAL_IDENTITY_TOKEN",
             absent: "give the Modal app a name of at most 64 letters, digits, dashes, periods and \
                      underscores, and pass the variable to this process",
-            renew: "start the container again: the variable of a container does not change",
+            renew: "restart the container, because its environment variables do not change while \
+                    it runs",
         }),
         trust: trust_of_modal,
     },
@@ -191,7 +192,7 @@ fn trust_of_spacelift(_: &Ci) -> Trust {
         .explain("ACCOUNT", "the name in the URL of the Spacelift account")
 }
 
-/// The subject of a token can be longer than `google.subject` may be.
+/// Maps `prj_id`, because the subject of a token can be longer than `google.subject` allows.
 fn trust_of_semaphore(_: &Ci) -> Trust {
     let organization = "https://ORGANIZATION.semaphoreci.com";
     let trust = Trust::issuer(organization)
@@ -201,7 +202,8 @@ fn trust_of_semaphore(_: &Ci) -> Trust {
     Trust { subject: "assertion.prj_id", principal: Some("PROJECT_ID".to_owned()), ..trust }
 }
 
-/// The subject of a token contains the URL of the repository, and changes with the trigger.
+/// Maps `pipeline_id`, because the subject of a token contains the URL of the repository, and
+/// changes with the trigger.
 fn trust_of_codefresh(_: &Ci) -> Trust {
     let trust = Trust::issuer("https://oidc.codefresh.io")
         .explain("PIPELINE_ID", "the pipeline_id of the token; wif-token check prints it");
@@ -215,7 +217,7 @@ fn trust_of_vercel(_: &Ci) -> Trust {
     )
 }
 
-/// The subject of a token contains the ID of the container.
+/// Maps `app_id`, because the subject of a token contains the ID of the container.
 fn trust_of_modal(_: &Ci) -> Trust {
     let trust = Trust::issuer("https://oidc.modal.com")
         .for_audience("oidc.modal.com")

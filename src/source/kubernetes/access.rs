@@ -12,7 +12,8 @@ pub(super) struct Access {
     pub(super) option: &'static str,
     /// The context with the TLS settings and the proxy for this server.
     pub(super) cx: Context,
-    /// The bearer token of the client; `None` if a client certificate authenticates it, or nothing.
+    /// The bearer token of the client; `None` if a client certificate authenticates the client, or
+    /// nothing does.
     pub(super) bearer: Option<Secret>,
     /// The namespace of the service account unless `--namespace` is set.
     pub(super) namespace: String,

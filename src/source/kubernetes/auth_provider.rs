@@ -12,10 +12,10 @@ use crate::secret::Secret;
 use crate::time::rfc3339;
 use crate::token::jwt;
 
-/// The time in seconds before the expiry in which kubectl renews a token.
+/// How many seconds before its expiry kubectl renews a token.
 const EXPIRES_SOON: i64 = 10;
 
-/// The credentials of a user with this `auth-provider`.
+/// Reads the credentials of a user with this `auth-provider`.
 ///
 /// # Errors
 /// `CONFIGURATION` if kubectl does not support the provider either, `EXPIRED` if kubectl must renew

@@ -16,7 +16,7 @@ use crate::http::{Request, Response, Terms, Url};
 use crate::secret::Secret;
 use crate::source::lookup::Lookup;
 
-/// The member of a kubeconfig that contains the URL of the server, for messages.
+/// The place that contains the URL of the server, for messages.
 const OPTION: &str = "the kubeconfig";
 
 /// An exec entry: a program from which a user gets credentials.
@@ -46,7 +46,8 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// The cluster of this context, or of the current context, in the files that kubectl would read.
+    /// Finds the cluster of this context, or of the current context, in the files that kubectl
+    /// would read.
     ///
     /// # Errors
     /// `ABSENT` if there is no kubeconfig, `CONFIGURATION` if it cannot be used.
@@ -77,7 +78,7 @@ impl Cluster {
                 .error("has a server with plain http, to which kubectl does not send tokens")
                 .fix("set server to an https URL"));
         }
-        // kubectl does not know --ca-file.
+        // kubectl has no option --ca-file.
         let how_to_trust = format!(
             "set certificate-authority-data of {} to the certificate of that authority",
             cluster.place()
@@ -118,6 +119,7 @@ impl Cluster {
     }
 }
 
-/// Only the metadata of the objects. Servers before version 1.15 do not support this form.
+/// Requests only the metadata of the objects. Servers before version 1.15 do not support this form
+/// and return the whole objects.
 const ACCEPT: &str =
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1, application/json";

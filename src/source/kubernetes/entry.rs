@@ -22,12 +22,12 @@ pub(super) struct Entry<'a> {
 }
 
 impl<'a> Entry<'a> {
-    /// The part `value` of `file`, with the name `what` in messages.
+    /// Creates the entry for the part `value` of `file`, which has the name `what` in messages.
     pub(super) fn new(file: &'a Path, what: String, value: Option<&'a Value>) -> Entry<'a> {
         Entry { file, what, value }
     }
 
-    /// This part with a different name in messages.
+    /// Changes the name of this part in messages.
     pub(super) fn named(self, what: String) -> Entry<'a> {
         Entry { what, ..self }
     }
@@ -115,7 +115,9 @@ impl<'a> Entry<'a> {
         match ["DATA+OMITTED", "DATA OMITTED", "REDACTED"].contains(&value.trim()) {
             false => Ok(()),
             true => Err(self
-                .error(format!("has no {key}: kubectl config view replaced it by a word"))
+                .error(format!(
+                    "has no {key}: kubectl config view replaced the value with a placeholder"
+                ))
                 .fix("export the kubeconfig again with kubectl config view --raw --flatten")),
         }
     }
@@ -126,13 +128,13 @@ impl<'a> Entry<'a> {
         Some(Entry { file: self.file, what: format!("{key} of {}", self.what), value: Some(value) })
     }
 
-    /// A path in the kubeconfig, which is relative to the directory of the file.
+    /// Resolves a path in the kubeconfig, which is relative to the directory of the file.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         self.file.parent().unwrap_or(Path::new("")).join(path)
     }
 
-    /// The base64-encoded PEM text in `KEY-data`, or the content of the file that `KEY` names; and
-    /// its place for messages.
+    /// Reads the base64-encoded PEM text in `KEY-data`, or the file that `KEY` names. Also returns
+    /// the place of the text, for messages.
     ///
     /// # Errors
     /// `CONFIGURATION` if the value cannot be decoded or the file cannot be read.

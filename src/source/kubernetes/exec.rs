@@ -83,7 +83,8 @@ fn program(plugin: &Entry, cluster: &Entry, version: &str) -> Result<Program, Er
     Ok(Program { name, args, variables, place: plugin.place() })
 }
 
-/// The name and the value of a variable for the plugin. A value that is missing is empty.
+/// Reads the name and the value of a variable for the plugin. A missing value is the same as an
+/// empty one.
 fn variable(variable: &Value) -> Option<(String, OsString)> {
     let name = variable.get("name")?.as_str().filter(|name| !name.is_empty())?;
     let value = match variable.get("value") {
@@ -93,7 +94,7 @@ fn variable(variable: &Value) -> Option<(String, OsString)> {
     Some((name.to_owned(), value.into()))
 }
 
-/// The cluster as the plugin gets it, with the cluster extension for plugins.
+/// Creates the description of the cluster for the plugin, with the cluster extension for plugins.
 fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
     let mut info = Map::new();
     for key in ["server", "tls-server-name", "proxy-url"] {
@@ -114,7 +115,7 @@ fn cluster_info(cluster: &Entry) -> Result<Value, Error> {
     Ok(info.into())
 }
 
-/// The credentials in the output of the plugin.
+/// Reads the credentials in the output of the plugin.
 pub(super) fn read(output: &Secret, version: &str, plugin: &Entry) -> Result<Credentials, Error> {
     let wrong = |why: String| {
         Error::new(Kind::Protocol, format!("the output of {} {why}", plugin.place()))

@@ -1,4 +1,4 @@
-//! The parsers of a kubeconfig and of what a plugin prints, for fuzzing.
+//! The parsers of a kubeconfig and of the output of a plugin, for fuzzing.
 
 use std::path::Path;
 
@@ -13,7 +13,8 @@ use crate::secret::Secret;
 const PARTS: [(&str, &[&str]); 2] =
     [("cluster", &["certificate-authority"]), ("user", &["client-certificate", "client-key"])];
 
-/// Reads a kubeconfig, with what its current context names. Returns the reason if it is refused.
+/// Reads a kubeconfig, and the cluster and the user of its current context. Returns the reason if
+/// the kubeconfig is refused.
 pub(crate) fn kubeconfig(text: &str) -> Option<String> {
     let config = match Kubeconfig::of_text(text) {
         Ok(config) => config,
@@ -24,7 +25,7 @@ pub(crate) fn kubeconfig(text: &str) -> Option<String> {
         let Ok(Some(name)) = context.text(kind) else { continue };
         let Ok(part) = config.entry(kind, name) else { continue };
         for member in members {
-            // A value without `-data` is a path, which would be opened.
+            // A member without `-data` contains a path, which would be opened.
             if part.get(member).is_none() {
                 let _ = part.pem(member);
             }
@@ -33,7 +34,7 @@ pub(crate) fn kubeconfig(text: &str) -> Option<String> {
     None
 }
 
-/// Reads what an exec plugin prints.
+/// Reads the output of an exec plugin. Returns the message if the output is refused.
 pub(crate) fn exec_credential(text: &str) -> Option<String> {
     let nothing = Value::Null;
     let plugin = Entry::new(Path::new("/kubeconfig"), "the plugin".to_owned(), Some(&nothing));

@@ -22,7 +22,7 @@ pub(super) const HOST: &str = "KUBERNETES_SERVICE_HOST";
 pub(super) const PORT: &str = "KUBERNETES_SERVICE_PORT";
 const DIRECTORY: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-/// The access of this pod.
+/// Finds the access of this pod to the API server.
 ///
 /// # Errors
 /// `CONFIGURATION` if a variable or a file cannot be used.
@@ -56,7 +56,7 @@ pub(super) fn access(cx: &Context) -> Result<Lookup<Access>, Error> {
     }))
 }
 
-/// The URL of the API server; `None` if this is not a pod.
+/// The URL of the API server; `None` if the variable with the host is not set.
 fn server(env: &Env) -> Result<Option<Url>, Error> {
     let Some(host) = env.text(HOST)? else {
         return Ok(None);
@@ -79,7 +79,7 @@ fn parse_subject(sub: &str) -> Option<(&str, &str)> {
     sub.strip_prefix("system:serviceaccount:")?.split_once(':')
 }
 
-/// A file of the directory that Kubernetes mounts.
+/// Reads a file in the directory that Kubernetes mounts.
 fn file(name: &str) -> Result<Secret, Error> {
     let text = files::read_text(&Path::new(DIRECTORY).join(name), HOST, Kind::Absent);
     let text = text.map_err(|error| {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_comes_from_variables() {
+    fn the_server_is_read_from_variables() {
         let url = |host: &str, port: &str| {
             let variables = [(HOST, host), (PORT, port)];
             let variables = variables.map(|(name, value)| (name.to_owned(), value.into()));

@@ -25,7 +25,7 @@ use crate::{shell, show};
 /// The option that selects the files, for messages.
 const OPTION: &str = "--kubeconfig";
 
-/// How many names a message contains at most.
+/// The maximum number of names in a message.
 const MAX_NAMES: usize = 12;
 
 /// The files that exist, with their content, in the order of precedence.
@@ -35,7 +35,7 @@ pub(super) struct Kubeconfig {
 }
 
 impl Kubeconfig {
-    /// The content of one file.
+    /// Parses the content of one file.
     ///
     /// # Errors
     /// Why the text is refused.
@@ -86,7 +86,7 @@ impl Kubeconfig {
         Ok(Lookup::Found(Kubeconfig { files }))
     }
 
-    /// The access that a context defines: the context with this name, or the current context.
+    /// Gets the access that the context with this name, or the current context, defines.
     ///
     /// # Errors
     /// `CONFIGURATION` if the context, its cluster or its user is missing or cannot be used;
@@ -184,7 +184,7 @@ impl Kubeconfig {
     }
 }
 
-/// The content of a file: a mapping, or null if the file is empty.
+/// Reads a file. The result is a mapping, or null if the file is empty.
 fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
     let text = files::read_text(path, place, Kind::Absent)?;
     cx.log.warn_if_shared(path);
@@ -195,7 +195,7 @@ fn read(path: &Path, place: &str, cx: &Context) -> Result<Value, Error> {
     })
 }
 
-/// The content of a text: a mapping, or null if the text is empty.
+/// Parses a text. The result is a mapping, or null if the text is empty.
 fn parse(text: &str) -> Result<Value, String> {
     match yaml::read(text)? {
         config @ (Value::Object(_) | Value::Null) => Ok(config),
@@ -203,7 +203,8 @@ fn parse(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Whether a file defines nothing. As kubectl, a pod then uses its service account.
+/// Whether a file defines nothing. If no file defines anything, a pod uses its service account, as
+/// with kubectl.
 fn is_empty(config: &Value) -> bool {
     let is_list = |key| config.get(key).and_then(Value::as_array).is_some_and(|l| !l.is_empty());
     let context = config.get("current-context").and_then(Value::as_str).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Requests a token of a service account from the API server (TokenRequest), and explains its
-//! errors.
+//! Requests a token for a service account from the API server (TokenRequest), and explains the
+//! errors of the server.
 //!
 //! `POST /api/v1/namespaces/NAMESPACE/serviceaccounts/NAME/token` with the audience and the
 //! lifetime returns the token in `status.token`. The server may choose a different lifetime.
@@ -136,7 +136,7 @@ impl TokenRequest<'_> {
             404 if message.ends_with("\" not found") => {
                 (Kind::Configuration, format!("check --account={name} and --namespace={namespace}"))
             }
-            // Without that message, the server does not know the path.
+            // Any other message means that the server does not know the path.
             404 => (
                 Kind::Configuration,
                 format!("check that {} selects an API server with TokenRequest", access.option),
@@ -153,8 +153,8 @@ impl TokenRequest<'_> {
     }
 }
 
-/// A name as a segment of the path. Names in Kubernetes contain no other characters, and a dot at
-/// the start or end could lead to a different path.
+/// Requires a valid Kubernetes name before it becomes a segment of the path. Other characters, or a
+/// dot at the start or end, could lead to a different path.
 ///
 /// # Errors
 /// `CONFIGURATION` if the name is not valid.
@@ -169,7 +169,7 @@ fn segment(name: &str) -> Result<&str, Error> {
     }
 }
 
-/// Whether this is the name of an object, which is safe in the path of a URL.
+/// Whether `name` is a valid name for an object, and therefore safe in the path of a URL.
 pub(super) fn is_name(name: &str) -> bool {
     let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let is_allowed = name.chars().all(|c| is_alphanumeric(c) || c == '-' || c == '.');

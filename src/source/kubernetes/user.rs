@@ -15,7 +15,7 @@ use crate::secret::Secret;
 use crate::shell::quoted;
 use crate::show;
 
-/// The credentials of a user for a cluster.
+/// Gets the credentials of a user for a cluster.
 ///
 /// # Errors
 /// `CONFIGURATION` if the user has no credentials that are supported; otherwise as for
@@ -59,8 +59,8 @@ pub(super) fn credentials(
     }
 }
 
-/// The bearer token. `tokenFile` overrides `token`, because the file can be renewed, unless it cannot be
-/// read.
+/// Reads the bearer token. `tokenFile` overrides `token`, because the file can be renewed. If the
+/// file cannot be read, `token` is used.
 /// <https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo>
 fn bearer(user: &Entry, cx: &Context) -> Result<Option<Secret>, Error> {
     let token = user.text("token")?;

@@ -1,10 +1,10 @@
 //! Reads the subset of YAML that a kubeconfig needs into JSON values.
 //!
-//! A few lines with aliases can expand to gigabytes, so that what an alias repeats counts towards the
-//! limit of values. Deep nesting is refused too. Plain scalars become null, booleans and integers; every
-//! other scalar becomes a string. The key `<<` merges mappings, as for kubectl
-//! (<https://yaml.org/type/merge.html>). Messages contain the number of a line but never its content,
-//! which may be a secret.
+//! A few lines with aliases can expand to gigabytes. Therefore, the values that an alias repeats
+//! count towards the limit of values. Deep nesting is refused too. Plain scalars become null,
+//! booleans and integers; every other scalar becomes a string. The key `<<` merges mappings, as in
+//! kubectl (<https://yaml.org/type/merge.html>). Messages contain the number of a line but never
+//! its content, which may be a secret.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ struct Reader {
     document: Value,
 }
 
-/// The first document of a text; null if there is none.
+/// Reads the first document of a text. The result is null if there is none.
 ///
 /// # Errors
 /// Why the text is refused, with the number of the line.
@@ -123,7 +123,7 @@ impl Reader {
     }
 }
 
-/// How many values a value contains, and how deep its collections are nested.
+/// The number of values that a value contains, and the nesting depth of its collections.
 fn measure(value: &Value) -> (usize, usize) {
     let of_parts = |parts: &mut dyn Iterator<Item = &Value>| {
         parts
@@ -138,7 +138,8 @@ fn measure(value: &Value) -> (usize, usize) {
     }
 }
 
-/// Adds the members of a mapping, or of each mapping in a list, that are not there yet.
+/// Adds the members of a mapping, or of each mapping in a list, unless `members` already contains
+/// the key.
 fn merge(members: &mut Map<String, Value>, value: Value) {
     match value {
         Value::Object(more) => {

@@ -66,7 +66,7 @@ impl Client {
     }
 }
 
-/// An issuer whose metadata is known, and the client that sends it requests.
+/// An issuer whose metadata is known, and the client that sends requests to the issuer.
 #[derive(Debug)]
 pub(super) struct Issuer<'a> {
     client: &'a Client,
@@ -99,7 +99,8 @@ impl Issuer<'_> {
         retry::ask(self.cx.deadline, is_temporary, || self.send(self.post(endpoint, fields)?))
     }
 
-    /// A form with these fields, `--resource`, `--param` and the client authentication.
+    /// Creates a POST request with these fields, `--resource`, `--param` and the client
+    /// authentication.
     pub(super) fn post<'r>(
         &'r self,
         endpoint: &'r Url,
@@ -154,7 +155,7 @@ impl Issuer<'_> {
         })
     }
 
-    /// The subject token in the members of a token response.
+    /// Reads the subject token in the members of a token response.
     ///
     /// # Errors
     /// `PROTOCOL` if the response does not have the token; the errors of [`SubjectToken::read`].

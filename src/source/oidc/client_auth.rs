@@ -83,7 +83,7 @@ impl ClientAuth {
         })
     }
 
-    /// A context that presents the client certificate, if the method has one.
+    /// Creates a context that presents the client certificate, if the method has one.
     ///
     /// # Errors
     /// `CONFIGURATION` if the certificate or its key cannot be read or used.
@@ -159,7 +159,7 @@ impl ClientAuth {
         matches!(self, ClientAuth::PrivateKeyJwt { .. })
     }
 
-    /// The fix if the metadata of the issuer does not list this method but others.
+    /// The fix if the metadata of the issuer lists other methods, but not this one.
     pub(super) fn other_method(&self, metadata: &Metadata) -> Option<String> {
         let method = match self {
             ClientAuth::Basic(_) => AuthMethod::Basic,
@@ -196,14 +196,14 @@ impl ClientAuth {
     }
 }
 
-/// The client ID and the secret for `client_secret_basic`. RFC 6749, section 2.3.1, requires that
-/// they are form-encoded.
+/// Form-encodes the client ID and the secret for `client_secret_basic`, as RFC 6749, section 2.3.1,
+/// requires.
 fn encoded(client_id: &str, secret: &Secret) -> (String, Secret) {
     let secret = Secret::new(form::escape(secret.expose()).to_string());
     (form::escape(client_id).to_string(), secret)
 }
 
-/// The client assertion of `private_key_jwt`.
+/// Creates the client assertion for `private_key_jwt`.
 fn assertion(key: &SigningKey, client_id: &str, audience: &str, now: i64) -> Result<Secret, Error> {
     let claims = json!({
         "iss": client_id,

@@ -139,8 +139,9 @@ impl Device {
         Ok(response)
     }
 
-    /// What follows the refusal of a refresh token. If the file contains another token by now, because
-    /// a run without a lock was faster, that token is used.
+    /// Handles the refusal of a refresh token. If the file now contains a different token, for
+    /// example because a run without a lock was faster, that token is used. Otherwise, the file is
+    /// removed.
     fn refused(
         &self,
         token: &Secret,

@@ -128,8 +128,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
     }
 }
 
-/// Refuses the value of a secret form field: the command line would show it, and a configuration would
-/// contain it.
+/// Refuses the value of a secret form field, because the command line would show the value, and a
+/// configuration would contain it.
 fn refuse_plain_secret(Pair(name, value): &Pair) -> Result<(), Error> {
     let lower = name.to_ascii_lowercase();
     let ends = ["password", "secret", "assertion", "_token", "api_key", "apikey"];

@@ -36,7 +36,7 @@ impl RefreshTokenFile<'_> {
         self.path.as_ref().map_or(Ok(None), |path| lock::beside(path, Duration::ZERO, cx))
     }
 
-    /// The stored token; `None` if there is no token for this issuer, client and request.
+    /// Reads the stored token; `None` if there is no token for this issuer, client and request.
     ///
     /// # Errors
     /// `CONFIGURATION` if the file cannot be read, or if it is some other file, which must not be

@@ -17,7 +17,7 @@ const TURN_OFF_DPOP: &str = "use a client that does not require DPoP, because a 
                              (DPoP) header in token requests, in the general settings of the \
                              application)";
 
-/// An error response of an issuer, and what the request consists of.
+/// An error response of an issuer, and the parts of the request that help to explain it.
 pub(super) struct Refusal<'a> {
     pub(super) response: &'a Response,
     pub(super) auth: &'a ClientAuth,
@@ -26,7 +26,7 @@ pub(super) struct Refusal<'a> {
     pub(super) metadata: &'a Metadata,
     /// The name of the grant.
     pub(super) grant: &'a str,
-    /// The fix for the clock of this host, if it is wrong.
+    /// The fix for the clock of this host, if the clock is wrong.
     pub(super) clock: Option<String>,
 }
 
@@ -56,14 +56,14 @@ impl Refusal<'_> {
         words.iter().any(|word| text.contains(word))
     }
 
-    /// The fix for a client that does not authenticate or may not use the grant.
+    /// The fix for a client whose authentication fails or that may not use the grant.
     fn fix_client(&self, code: &str) -> String {
         let enable = format!("enable the {} grant for this client at the issuer", self.grant);
         match code {
             "invalid_client" if self.says(CERTIFICATE) => ADD_CERTIFICATE.to_owned(),
             // Okta's org authorization server.
             "invalid_client" if self.says(&["must use the private_key_jwt"]) => {
-                "replace --client-secret by --client-key, or in Okta set --issuer to a custom \
+                "replace --client-secret with --client-key, or in Okta set --issuer to a custom \
                  authorization server, whose URL contains /oauth2/"
                     .to_owned()
             }
@@ -73,8 +73,8 @@ impl Refusal<'_> {
                     .to_owned()
             }
             "invalid_client" => self.fix_authentication(),
-            // Keycloak responds to a wrong secret with this code, and Auth0 names the grant type
-            // client_credentials.
+            // Keycloak also responds to a wrong secret with this code. The message of Auth0 about
+            // the grant type client_credentials contains the word "credential" too.
             "unauthorized_client"
                 if self.says(&["credential", "client secret"]) && !self.says(&["grant type"]) =>
             {
@@ -128,8 +128,8 @@ impl Refusal<'_> {
     }
 }
 
-/// Words in the messages of issuers about the audience. The last two are those of Auth0, for no audience
-/// and for one that it does not know.
+/// Words in the messages of issuers about the audience. The last two are from Auth0: for a request
+/// without an audience, and for an unknown audience.
 const AUDIENCE: &[&str] = &["audience", "access to apiv1", "not enabled within domain"];
 
 /// Words in the messages of issuers that require a client certificate.

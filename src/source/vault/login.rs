@@ -101,7 +101,7 @@ impl Login {
         Ok(Login { method, mount: mount.unwrap_or_else(|| login.word().to_owned()) })
     }
 
-    /// The Vault token for the requests; `None` with `--login=none`.
+    /// Gets the Vault token for the requests; `None` with `--login=none`.
     ///
     /// # Errors
     /// `ABSENT` if there is no Vault token, `DENIED` if the server refuses the login.
@@ -233,7 +233,8 @@ impl Login {
                  jwks_url or jwt_validation_pubkeys)"
                     .to_owned(),
             )),
-            // A failed TokenReview of the Kubernetes API: 403 or 500, by the version of the server.
+            // A failed TokenReview of the Kubernetes API: 403 or 500, depending on the version of
+            // the server.
             403 | 500 if words.contains("service account unauthorized") => Some((
                 Kind::Denied,
                 "check that --login-mount is the method for this cluster, and that its token reviewer \
@@ -249,7 +250,7 @@ impl Login {
     }
 }
 
-/// The JWT of a login, by default that of the pod's service account.
+/// Reads the JWT for a login; by default, the token of the pod's service account.
 fn jwt_of(option: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
     let (text, place) = match option {
         Some(jwt) => (jwt.read("--jwt", cx)?, "the value of --jwt".to_owned()),
@@ -261,7 +262,8 @@ fn jwt_of(option: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
     token::assertion(&text, place, "--jwt")
 }
 
-/// The Vault token of `--token`, of a variable, or of the file that `vault login` writes.
+/// Reads the Vault token from `--token`, from a variable, or from the file that `vault login`
+/// writes.
 fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Error> {
     let (token, place) = find_token(secret, cx)?;
     match token::not_a_bearer(token.expose()) {
@@ -275,7 +277,7 @@ fn existing_token(secret: Option<&SecretRef>, cx: &Context) -> Result<Secret, Er
     }
 }
 
-/// The token, and the option, variable or file that contains it.
+/// Finds the token. Also returns the option, variable or file that contains it.
 fn find_token(secret: Option<&SecretRef>, cx: &Context) -> Result<(Secret, &'static str), Error> {
     if let Some(secret) = secret {
         return Ok((secret.read("--token", cx)?, "--token"));

@@ -122,8 +122,8 @@ fn build(values: &Values) -> Result<Box<dyn Source>, Error> {
 
 impl Source for Vault {
     fn trust(&self) -> Trust {
-        // Google refuses an iss with plain http, so a server at such an address must have another one in
-        // the iss of its tokens.
+        // Google refuses an iss with plain http, so a server at such an address must have a
+        // different address in the iss of its tokens.
         let address = self.address.as_ref().filter(|address| address.is_https());
         let address = address.map_or("ADDRESS", Url::as_typed).trim_end_matches('/');
         let namespace =

@@ -67,7 +67,8 @@ impl<'a> Server<'a> {
         Ok(Server { cx, address, place, namespace, narrowed })
     }
 
-    /// Sends a GET request to a path below `v1/`. It ends early enough to revoke the token.
+    /// Sends a GET request to a path below `v1/`. The request ends early enough to leave time to
+    /// revoke the token.
     pub(super) fn get(&self, path: &str, token: Option<&Secret>) -> Result<Response, Error> {
         let url = self.url(path)?;
         let left = self.cx.deadline.remaining();
@@ -93,8 +94,8 @@ impl<'a> Server<'a> {
         })
     }
 
-    /// The members of a successful response. `advice` returns the kind and the fix for a status and
-    /// a message of the server.
+    /// Returns the members of a successful response. `advice` returns the kind and the fix for a
+    /// status and a message of the server.
     ///
     /// # Errors
     /// The error for any other response.
@@ -218,7 +219,7 @@ fn address_of_environment(cx: &Context) -> Result<Option<(String, &'static str)>
 }
 
 /// The value and the name of the first of these variables that is set. As in the tools of OpenBao,
-/// the variables of OpenBao come first.
+/// the variables of OpenBao take precedence.
 pub(super) fn variable(
     names: [&'static str; 2],
     cx: &Context,

@@ -15,7 +15,7 @@ const GOOGLE_FILES: &[(&str, &str)] = &[
     ("external_account_authorized_user", "the credentials of a signed-in user"),
 ];
 
-/// How deep a token is looked for.
+/// The number of levels below the top level at which a token is searched for.
 const DEEPEST: usize = 4;
 
 pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
@@ -45,7 +45,7 @@ pub(super) fn explain(text: &str, expected: TokenType, origin: &Origin) -> Optio
     })
 }
 
-/// What a well-known JSON object is.
+/// Describes a well-known JSON object that is not a token.
 fn known(members: &Map<String, Value>) -> Option<&'static str> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let has = |name: &str| members.contains_key(name);
@@ -60,7 +60,7 @@ fn known(members: &Map<String, Value>) -> Option<&'static str> {
     }
 }
 
-/// What JSON with a token is.
+/// Describes JSON that contains a token.
 pub fn kind_of(value: &Value) -> &'static str {
     match value {
         _ if value.get("kind").is_some_and(|kind| kind == "ExecCredential") => {
@@ -82,7 +82,7 @@ pub fn reports_error(members: &Map<String, Value>) -> bool {
     has("error") || has("errors") || members.get("success") == Some(&Value::Bool(false))
 }
 
-/// What a well-known JSON object without a subject token is, and the fix.
+/// Describes a well-known JSON object without a subject token. Also returns the fix.
 fn without_token(members: &Map<String, Value>) -> Option<(&'static str, &'static str)> {
     let has = |name: &str| members.contains_key(name);
     match members {

@@ -1,7 +1,7 @@
 //! Identifies text that is not a token of the expected type, and says what to change.
 //!
-//! A text is examined only after the reader of the expected type refused it, so nothing here can
-//! refuse a token. Only names are shown, never a part of a value.
+//! A text is examined only after the reader of the expected type refused it, so this module cannot
+//! refuse a valid token. Messages contain only names, never a part of a value.
 
 mod json;
 mod placeholder;
@@ -15,12 +15,12 @@ use crate::show::TOKEN_PREFIXES;
 /// What a text is, and the fix.
 pub type Explanation = (String, String);
 
-/// How the IDs of AWS access keys begin. They are not secret.
+/// The prefixes of AWS access key IDs, which are not secret.
 const AWS_KEY_IDS: [(&str, &str); 2] =
     [("AKIA", "the ID of an AWS access key"), ("ASIA", "the ID of an AWS access key")];
 
-/// Explains why a text is not a token of the expected type; `None` if it has the form of one, or looks
-/// like an opaque or damaged token.
+/// Explains why a text is not a token of the expected type; `None` if it looks like such a token,
+/// or like an opaque or damaged one.
 pub fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
     let found = type_of(text);
     if found.is_some_and(|found| noun(found) == noun(expected)) {
@@ -38,13 +38,13 @@ pub fn explain(text: &str, expected: TokenType, origin: &Origin) -> Option<Expla
         .or_else(|| other(text, expected, origin))
 }
 
-/// What a text is that nothing has expanded or replaced, such as `${NAME}` or `***`.
+/// Describes a text that is a placeholder or a masked value, such as `${NAME}` or `***`.
 pub fn unexpanded(text: &str) -> Option<String> {
     let origin = Origin::new(String::new(), "", String::new());
     placeholder::explain(text, &origin).map(|(what, _)| what)
 }
 
-/// What a token of this type is called.
+/// The name of a token type in messages, with its article.
 pub fn noun(token_type: TokenType) -> &'static str {
     match token_type {
         TokenType::Jwt | TokenType::IdToken => "a JWT",
@@ -85,7 +85,7 @@ fn encoding(text: &str, origin: &Origin) -> Option<Explanation> {
     }
     let what = match text {
         _ if text.starts_with('\u{feff}') => "it begins with a byte order mark",
-        _ if text.contains('\0') => "it is UTF-16 text or contains zero bytes",
+        _ if text.contains('\0') => "it is UTF-16 text, or it contains NUL characters",
         _ => return None,
     };
     let fix = format!("write the token as UTF-8 without a byte order mark ({})", origin.option);
@@ -97,7 +97,7 @@ fn another_type(found: TokenType, expected: TokenType) -> Explanation {
     (what, format!("set subject_token_type to {}", found.urn()))
 }
 
-/// Texts that contain no token.
+/// Describes texts that contain no token.
 fn other(text: &str, expected: TokenType, origin: &Origin) -> Option<Explanation> {
     let (noun, option) = (noun(expected), origin.option);
     let is_path =

@@ -13,7 +13,7 @@ const NOTHING: &[&str] = &["null", "none", "nil", "undefined", "nan", "true", "f
 /// Words in the placeholders of documentation.
 const WORDS: &[&str] = &["token", "jwt", "assertion", "saml", "your", "changeme", "placeholder"];
 
-/// The fix for what a shell, a template or a CI system should have expanded.
+/// The fix for text that a shell, a template or a CI system should have expanded.
 const UNEXPANDED: &str = "write the token itself, because no shell or template expands the text";
 
 pub(super) fn explain(text: &str, origin: &Origin) -> Option<Explanation> {
@@ -93,7 +93,7 @@ mod tests {
     use crate::token::test_origin;
 
     #[test]
-    fn what_nothing_has_replaced_is_recognized() {
+    fn placeholders_and_masked_values_are_recognized() {
         for (text, words) in [
             ("$ID_TOKEN", "a reference to a variable"),
             ("${ID_TOKEN}", "a reference to a variable"),

@@ -13,7 +13,7 @@ use crate::token::{Origin, TokenType};
 /// Removes one kind of wrapping from a token; `None` if the text does not have that wrapping.
 type Unwrap = fn(&str) -> Option<Secret>;
 
-/// What is around a token, and the fix.
+/// The kinds of wrapping: how to remove one, its description, and the fix.
 const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (quotes, "it is enclosed in quotes", "remove the quotes, for example with jq -r instead of jq"),
     (
@@ -38,7 +38,7 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (
         padding,
         "its parts are encoded in base64, not in base64url without padding",
-        "configure the issuer to encode tokens as RFC 7515 requires",
+        "configure the issuer to encode each part in base64url without padding (RFC 7515)",
     ),
     (armor, "it is enclosed in PEM lines", "remove the lines that begin with -----"),
     (
@@ -49,7 +49,7 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
     (punctuation, "it ends with punctuation", "remove the punctuation after the token"),
 ];
 
-/// How many more wrappings can be inside the first one.
+/// The maximum number of wrappings inside the outermost one.
 const DEEPEST: usize = 2;
 
 /// The maximum length in bytes of a text that is searched for nested wrappings.
@@ -93,7 +93,7 @@ fn outermost(text: &str, origin: &Origin, depth: usize) -> Option<Explanation> {
     })
 }
 
-/// XML in base64url, while SAML is sent in base64.
+/// Decodes XML in base64url. Google expects SAML in base64.
 fn base64url(text: &str) -> Option<Secret> {
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
     let xml = String::from_utf8(bytes).ok().filter(|xml| xml.trim_start().starts_with('<'));
@@ -121,7 +121,7 @@ fn scheme(text: &str) -> Option<Secret> {
         .map(Secret::new)
 }
 
-/// `NAME=`, including after `export` and similar words, and `name:` as in YAML.
+/// Removes `NAME=`, with `export` or a similar word before it, and `name:` as in YAML.
 fn assignment(text: &str) -> Option<Secret> {
     let words = ["export ", "set ", "declare -x ", "$env:", "- ", "--"];
     let text = words.iter().find_map(|word| text.strip_prefix(word)).unwrap_or(text);
@@ -133,7 +133,7 @@ fn assignment(text: &str) -> Option<Secret> {
 }
 
 fn white_space(text: &str) -> Option<Secret> {
-    // Other characters are of other text around the token.
+    // Other characters belong to other text around the token.
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.+/=%".contains(c) || c.is_whitespace();
     let is_wrapped = text.contains(char::is_whitespace) && text.chars().all(is_part);
     is_wrapped.then(|| Secret::new(text.split_whitespace().collect::<String>()))
@@ -155,7 +155,7 @@ fn base64(text: &str) -> Option<Secret> {
     String::from_utf8(bytes).ok().map(Secret::new)
 }
 
-/// A compact JWT whose parts are encoded in base64 with padding.
+/// Changes the parts of a compact JWT from base64 to base64url without padding.
 fn padding(text: &str) -> Option<Secret> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_+/=.".contains(c);
     let is_base64 = text.contains(['=', '+', '/']) && text.chars().all(is_part);
@@ -188,7 +188,7 @@ mod tests {
     const SAML: &str = r#"<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"/>"#;
 
     #[test]
-    fn what_is_around_a_token_is_named() {
+    fn wrappings_of_a_token_are_described() {
         let (head, tail) = JWT.split_at(30);
         let quoted = format!("\"{JWT}\"");
         let twice = STANDARD.encode(STANDARD.encode(SAML));

@@ -92,8 +92,8 @@ impl Negotiator {
         Ok(Negotiator { platform, deadline: cx.deadline })
     }
 
-    /// The next token to send. `challenge` is the challenge in the response to the previous token.
-    /// The token is empty if the sign-in is complete.
+    /// Creates the next token to send. `challenge` is the challenge in the response to the previous
+    /// token. The token is empty if the sign-in is complete.
     ///
     /// # Errors
     /// `DENIED` if the KDC refuses the account, `UNREACHABLE` if no KDC responds, `PROTOCOL` if the
@@ -124,23 +124,23 @@ fn check_spn(spn: &str) -> Result<(), Error> {
 }
 
 /// The fix if the server refuses the channel binding.
-#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // used only with a security library
 const CHANNEL_BINDING: &str = "check that no load balancer between this host and the server \
                                terminates TLS, because it breaks the channel binding";
 
 /// The fix if the token of the server is malformed.
-#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // used only with a security library
 const INVALID_TOKEN: &str =
     "check that the server belongs to the domain, because its Negotiate token is malformed";
 
 /// The SPN without its realm, which is the format of `setspn`.
-#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // used only with a security library
 fn without_realm(spn: &str) -> &str {
     spn.split('@').next().unwrap_or(spn)
 }
 
 /// The fix if the directory does not contain the SPN.
-#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // for platforms with a library
+#[cfg_attr(target_feature = "crt-static", allow(dead_code))] // used only with a security library
 fn register(spn: &str) -> String {
     let spn = without_realm(spn);
     format!(

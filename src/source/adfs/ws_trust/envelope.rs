@@ -24,14 +24,14 @@ const WSS: &str = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss";
 /// The lifetime of a `Timestamp`, in seconds.
 const TIMESTAMP_LIFETIME: i64 = 300;
 
-/// The id of the `Timestamp`, to which its signature refers.
+/// The ID of the `Timestamp`, to which the signature refers.
 const TIMESTAMP_ID: &str = "_0";
 
-/// The id of the certificate, to which the signature refers.
+/// The ID of the certificate, to which the signature refers.
 const CERTIFICATE_ID: &str = "_1";
 
-/// An envelope that requests an assertion for `relying_party`. `security` is the content of the
-/// security header; if it is empty, there is no such header.
+/// Creates an envelope that requests an assertion for `relying_party`. `security` is the content of
+/// the security header; if it is empty, the envelope has no such header.
 ///
 /// # Errors
 /// `INTERNAL` if the operating system does not provide random numbers.
@@ -61,7 +61,7 @@ pub(super) fn envelope(to: &str, relying_party: &str, security: &str) -> Result<
     ))
 }
 
-/// A `Timestamp` created at `now` (seconds since 1970), in canonical form.
+/// Creates a `Timestamp` for the time `now` (seconds since 1970), in canonical form.
 pub(super) fn timestamp(now: i64) -> String {
     format!(
         "<u:Timestamp xmlns:u=\"{WSS}-wssecurity-utility-1.0.xsd\" u:Id=\"{TIMESTAMP_ID}\">\
@@ -71,7 +71,7 @@ pub(super) fn timestamp(now: i64) -> String {
     )
 }
 
-/// A `UsernameToken` with the password as plain text. TLS protects it in transit.
+/// Creates a `UsernameToken` with the password as plain text. TLS protects it in transit.
 pub(super) fn username_token(user: &str, password: &str) -> String {
     let (user, password) = (xml::text(user), xml::text(password));
     format!(
@@ -81,7 +81,7 @@ pub(super) fn username_token(user: &str, password: &str) -> String {
     )
 }
 
-/// A certificate (DER) and the signature of its key over `timestamp`.
+/// Creates the elements for a certificate (DER) and for the signature of its key over `timestamp`.
 ///
 /// # Errors
 /// `CONFIGURATION` if the key is not an RSA key.

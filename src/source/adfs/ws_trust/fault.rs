@@ -1,4 +1,4 @@
-//! The SOAP faults of AD FS: how to read them, and what to do about them.
+//! The SOAP faults of AD FS: how to read them, what they mean, and how to fix them.
 //! <https://www.w3.org/TR/soap12-part1/#soapfault>,
 //! <https://docs.oasis-open.org/ws-sx/ws-trust/v1.3/ws-trust.html> (section 11)
 
@@ -27,8 +27,8 @@ impl Fault {
         Fault { code, reason: last("Text") }
     }
 
-    /// The error for a `response` from `url` that contains this fault.
-    /// `clock` is the fix for the clock of this host, if it is wrong.
+    /// The error for a `response` from `url` that contains this fault. `clock` is the fix for the
+    /// clock of this host, if the clock is wrong.
     pub(super) fn explain(&self, response: &Response, url: &Url, clock: Option<String>) -> Error {
         let (kind, fix) = self.advice();
         let is_of_clock = self.code == "MessageExpired";

@@ -104,7 +104,8 @@ fn security(
     })
 }
 
-/// A timestamp, the client certificate, and the signature of its key over the timestamp.
+/// Creates the content of the security header for a client certificate: the timestamp, the
+/// certificate, and the signature of its key over the timestamp.
 fn signed(
     timestamp: &str,
     key: &KeyRef,
@@ -122,7 +123,7 @@ fn signed(
 
 /// The error for a response with neither an assertion nor a fault.
 fn no_assertion(response: Response, endpoint: Endpoint, url: &Url) -> Error {
-    // AD FS responds with one of these if the endpoint is disabled.
+    // AD FS responds with one of these status codes if the endpoint is disabled.
     if matches!(response.status, 403 | 404 | 503) {
         let what = format!("{url} responded with status {}", response.status);
         return Error::new(Kind::Configuration, what).fix(format!(

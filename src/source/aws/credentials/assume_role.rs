@@ -16,14 +16,14 @@ const SESSION_NAME: &str = "wif-token";
 pub(in crate::source::aws) struct AssumedRole {
     pub(in crate::source::aws) arn: String,
     pub(in crate::source::aws) session_name: Option<String>,
-    /// In a profile, `env:NAME` is an ID like any other.
+    /// In a profile, `env:NAME` is not a reference to a variable, but the ID itself.
     pub(in crate::source::aws) external_id: Option<TextOrRef>,
     /// The lifetime of the session in seconds.
     pub(in crate::source::aws) duration: Option<String>,
 }
 
 impl AssumedRole {
-    /// The form fields that every action to assume a role has.
+    /// The form fields that all actions to assume a role have in common.
     pub(super) fn fields(&self) -> Vec<(String, Text)> {
         let session = self.session_name.as_deref().unwrap_or(SESSION_NAME);
         let mut fields = vec![("RoleArn", self.arn.as_str()), ("RoleSessionName", session)];
@@ -63,7 +63,7 @@ pub(in crate::source::aws) fn assume_role(
     from_sts(&fields, call.action)
 }
 
-/// The credentials in the response to `action`.
+/// Reads the credentials in the response to `action`.
 ///
 /// # Errors
 /// `PROTOCOL` if a part is missing or malformed.

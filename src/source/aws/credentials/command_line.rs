@@ -1,10 +1,10 @@
-//! The command line of `credential_process`, split into words as botocore splits it: by the rules of
-//! the C runtime on Windows, and elsewhere by those of Python's module shlex, to which `#` is no
-//! comment.
+//! Splits the command line of `credential_process` into words, as botocore does: on Windows by the
+//! rules of the C runtime, on other systems by the rules of Python's `shlex.split`, in which `#`
+//! does not start a comment.
 //! <https://docs.python.org/3/library/shlex.html#parsing-rules>,
 //! <https://learn.microsoft.com/cpp/c-language/parsing-c-command-line-arguments>
 
-/// The words of a command line; `None` if a quotation mark is not closed.
+/// Splits a command line into words; `None` if a quotation mark is not closed.
 pub(super) fn split(command_line: &str, windows: bool) -> Option<Vec<String>> {
     match windows {
         true => split_on_windows(command_line),
@@ -12,9 +12,9 @@ pub(super) fn split(command_line: &str, windows: bool) -> Option<Vec<String>> {
     }
 }
 
-/// Words end at white space outside quotation marks. A backslash makes the next character part of the
-/// word; inside double quotation marks it does so only in front of one of them or of a backslash, and
-/// inside single ones never.
+/// Words end at white space outside quotation marks. A backslash makes the next character part of
+/// the word. Inside double quotation marks, it does so only before a double quotation mark or a
+/// backslash. Inside single quotation marks, it is an ordinary character.
 fn split_elsewhere(command_line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut chars = command_line.chars();
@@ -41,8 +41,9 @@ fn split_elsewhere(command_line: &str) -> Option<Vec<String>> {
     quote.is_none().then_some(words)
 }
 
-/// Words end at spaces and tabs outside double quotation marks. A backslash is only special in front
-/// of a quotation mark: two of them stand for one, and an odd one makes the mark part of the word.
+/// Words end at spaces and tabs outside double quotation marks. Backslashes are special only before
+/// a quotation mark: each pair stands for one backslash, and a remaining backslash makes the
+/// quotation mark part of the word.
 fn split_on_windows(command_line: &str) -> Option<Vec<String>> {
     let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
     let mut backslashes = 0;
@@ -84,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn windows_command_lines_are_split_as_botocore_splits_them() {
+    fn windows_command_lines_are_split_as_in_botocore() {
         for (command_line, words) in [
             (
                 r"C:\Tools\aws-vault.exe exec -j dev",
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn other_command_lines_are_split_as_python_s_shlex_splits_them() {
+    fn other_command_lines_are_split_as_in_python_shlex() {
         for (command_line, words) in [
             (r"'C:\a b' c", &[r"C:\a b", "c"][..]),
             ("a #1 # b\r\nc", &["a", "#1", "#", "b", "c"]),

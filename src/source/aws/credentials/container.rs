@@ -1,7 +1,7 @@
 //! Credentials from the container credentials endpoint of ECS, Fargate and EKS Pod Identity.
 //!
-//! The platform sets a variable to the endpoint, and usually a variable or a file to an
-//! authorization token. A GET request with that token returns credentials in JSON.
+//! The platform sets a variable to the endpoint, and usually provides an authorization token in a
+//! variable or a file. A GET request with that token returns credentials in JSON.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>
 
 use super::{Account, Lookup, from_json};
@@ -54,7 +54,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     from_json(&object, "Token", &place, &format!("check {option}")).map(Lookup::Found)
 }
 
-/// The code and the message of the EKS Pod Identity agent, whose responses are text:
+/// The code and the message in an error response of the EKS Pod Identity agent, which is text:
 /// `[ID]: (CODE): MESSAGE, fault: client`.
 /// <https://github.com/aws/eks-pod-identity-agent/blob/main/pkg/errors/errors.go>
 fn refusal_of_eks(response: &Response) -> Option<(String, String)> {
@@ -94,8 +94,8 @@ fn explain_eks(code: &str, error: Error) -> Error {
     }
 }
 
-/// Refuses plain http to any host but those of the platform: the authorization token would be sent
-/// unencrypted to whatever host the variable names.
+/// Refuses plain http, except to this host and to the hosts of the platform. Otherwise, the
+/// authorization token would be sent unencrypted to any host that the variable names.
 fn refuse_plain_http(url: &Url, option: &str) -> Result<(), Error> {
     let host = url.host();
     let is_loopback =
@@ -108,8 +108,8 @@ fn refuse_plain_http(url: &Url, option: &str) -> Result<(), Error> {
         .fix(format!("use https, or one of the hosts localhost, {allowed}")))
 }
 
-/// The authorization token. The file overrides the variable, and is read for each request because
-/// the platform rotates its content.
+/// Reads the authorization token. The file overrides the variable, and is read for each request
+/// because the platform rotates its content.
 fn authorization(account: &Account) -> Result<Option<Secret>, Error> {
     let cx = account.cx;
     let (token, place) = match cx.env.text(TOKEN_FILE)? {

@@ -18,8 +18,8 @@ pub(crate) fn profile_files(text: &str) {
     }
 }
 
-/// Reads the output of a `credential_process`, and splits the text as its command line. Each word
-/// of it must be a part of the text, apart from quotation marks and backslashes.
+/// Reads the output of a `credential_process`, and splits the text as its command line. Together,
+/// the words must not be longer than the text.
 pub(crate) fn credential_process(text: &str) -> Option<String> {
     for windows in [true, false] {
         let words = command_line::split(text, windows).unwrap_or_default();

@@ -2,8 +2,8 @@
 //! (IMDSv2).
 //!
 //! A PUT request returns a session token, which each GET request must contain. The response to the
-//! PUT request travels at most as many network hops as the hop limit allows, 1 by default. It
-//! therefore never reaches a container on a bridge network.
+//! PUT request travels at most as many network hops as the hop limit allows, 1 by default. With the
+//! default, it does not reach a container on a bridge network.
 //! <https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/configuring-instance-metadata-service.html>
 
 use std::borrow::Cow;
@@ -51,7 +51,7 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     from_json(&object, "Token", "the instance metadata", &fix).map(Lookup::Found)
 }
 
-/// The name of the role on the first line of a response.
+/// Reads the name of the role on the first line of a response.
 fn role_name(response: &Response) -> Result<String, Error> {
     let text = text(response);
     let name = text.lines().next().unwrap_or_default().trim();
@@ -66,7 +66,7 @@ fn role_name(response: &Response) -> Result<String, Error> {
     }
 }
 
-/// The region of the instance; `None` if there is no instance metadata.
+/// Gets the region of the instance; `None` if there is no instance metadata.
 ///
 /// # Errors
 /// The errors of [`load`].

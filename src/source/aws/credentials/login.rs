@@ -30,7 +30,7 @@ const DIRECTORY: &str = "AWS_LOGIN_CACHE_DIRECTORY";
 /// Credentials are refreshed if they expire within this number of seconds, as in botocore.
 const REFRESH_BEFORE: i64 = 5 * 60;
 
-/// The credentials of a session, refreshed if they expire soon.
+/// Gets the credentials of a session. Refreshes them if they expire soon.
 ///
 /// # Errors
 /// `EXPIRED` if the user must sign in again, `CONFIGURATION` if the cache file is malformed.
@@ -51,7 +51,7 @@ pub(super) fn load(profile: &str, session: &str, account: &Account) -> Result<Cr
         Err(error) => error,
     };
     account.cx.log.line(format!("cannot refresh the credentials of aws login: {error}"));
-    // Another program may have refreshed them first, or they may still be valid.
+    // Another program may have refreshed the credentials first, or they may still be valid.
     let found = login.read()?;
     match login.expiry(&found)? > account.cx.clock.now() {
         true => login.credentials(&found),
@@ -153,7 +153,7 @@ impl Login<'_> {
         Ok(refreshed)
     }
 
-    /// The content of the file with the members of a response.
+    /// Merges the members of a response into the content of the file.
     fn merge(
         &self,
         cached: &Map<String, Value>,
@@ -197,7 +197,7 @@ impl Login<'_> {
     }
 }
 
-/// The cache file of a session, named by the SHA-256 of its name.
+/// The cache file of a session. Its name is the SHA-256 hash of the name of the session.
 fn cache_file(session: &str, account: &Account) -> Result<PathBuf, Error> {
     let directory = match account.cx.env.text(DIRECTORY)? {
         Some(path) => expand_home(&path, account.cx)?,

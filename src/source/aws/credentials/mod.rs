@@ -71,8 +71,10 @@ pub(super) fn find(account: &Account) -> Result<Credentials, Error> {
     refuse_expired(credentials, place, account)
 }
 
+/// Refuses credentials that have expired. `place` is where they were found.
+///
 /// # Errors
-/// `EXPIRED` if the credentials, which were found in `place`, have expired.
+/// `EXPIRED` with the time of the expiry.
 pub(super) fn refuse_expired(
     credentials: Credentials,
     place: &str,
@@ -96,10 +98,10 @@ pub(super) fn expiry(credentials: &Credentials) -> Option<i64> {
     i64::try_from(since.as_secs()).ok()
 }
 
-/// Credentials that a server or a program returned in `place`.
+/// Creates credentials that a server or a program returned in `place`.
 ///
 /// # Errors
-/// `PROTOCOL` if a part contains characters that AWS credentials cannot contain.
+/// `PROTOCOL` if a part is empty or contains characters that AWS credentials cannot contain.
 fn from_server(
     key: &str,
     secret: &str,
@@ -114,11 +116,11 @@ fn from_server(
     })
 }
 
-/// Credentials that the user set in `place`, without the spaces around each part.
+/// Creates credentials that the user set in `place`. Removes the spaces around each part.
 ///
 /// # Errors
-/// `CONFIGURATION` if a part contains characters that AWS credentials cannot contain. They could
-/// not be sent in an HTTP header either.
+/// `CONFIGURATION` if a part is empty or contains characters that AWS credentials cannot contain.
+/// Such characters could not be sent in an HTTP header either.
 fn from_user(
     key: &str,
     secret: &str,
@@ -154,9 +156,9 @@ fn from_user(
     Ok(Credentials::new(key.trim(), secret.trim(), token, expiry, "wif-token"))
 }
 
-/// Credentials in JSON, as programs, container endpoints and the instance metadata return them.
-/// `token` is the name of the member with the session token. `fix` says what to do if the object
-/// contains no credentials.
+/// Reads credentials from JSON that a program, a container endpoint or the instance metadata
+/// returned. `token` is the name of the member with the session token. `fix` says what to do if the
+/// object contains no credentials.
 ///
 /// # Errors
 /// `PROTOCOL` if a member is missing or malformed.

@@ -48,7 +48,7 @@ pub(super) fn load(profile: &str, command_line: &str, account: &Account) -> Resu
     credentials.map(Lookup::Found)
 }
 
-/// The credentials in the output of the program that `place` names.
+/// Reads the credentials in the output of the program that `place` names.
 pub(super) fn read(output: &str, place: &str) -> Result<Credentials, Error> {
     let what = format!("the output of the {place}");
     let fix = "run the command by hand, and check that it prints credentials of version 1";
@@ -61,8 +61,8 @@ pub(super) fn read(output: &str, place: &str) -> Result<Credentials, Error> {
     from_json(&object, "SessionToken", &what, fix)
 }
 
-/// The error for a command line whose program does not exist because backslashes were removed from
-/// its path.
+/// The error for a command line whose program does not exist, probably because backslashes were
+/// removed from its path.
 fn not_started(command_line: &str, place: &str) -> Error {
     let program = command_line.split_whitespace().next().unwrap_or_default();
     Error::new(Kind::Absent, format!("cannot run {program}"))

@@ -25,7 +25,7 @@ fn has_role(profile: &Profile) -> bool {
     profile.has("role_arn") && profile.get("web_identity_token_file").is_none()
 }
 
-/// Credentials of the profile in use.
+/// Gets the credentials of the profile in use.
 pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     let name = account.profile.as_str();
     match account.files.profile(name) {
@@ -41,7 +41,8 @@ pub(super) fn load(account: &Account) -> Result<Lookup, Error> {
     }
 }
 
-/// The error for a name that `setting` contains, and the profile `user` if it has that setting.
+/// The error for a profile that does not exist. `setting` contains its name; `user` is the profile
+/// with that setting, if a profile has it.
 fn unknown_profile(
     name: &str,
     what: &str,
@@ -68,7 +69,7 @@ fn profile_error(name: &str, what: &str, fix: &str) -> Error {
 /// Finds the credentials of profiles, which can refer to other profiles with `source_profile`.
 struct Resolver<'a> {
     account: &'a Account<'a>,
-    /// The profiles on the way, to detect a loop.
+    /// The profiles that led to the current one, to detect a loop.
     names: Vec<&'a str>,
 }
 
@@ -102,8 +103,8 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The role of a web identity. Variables override the keys of the profile in use, unless an option
-    /// selects it.
+    /// The role of a web identity. Variables override the keys of the profile in use, unless an
+    /// option selects the profile.
     fn web_identity_role(
         &self,
         name: &str,
@@ -219,7 +220,7 @@ fn role_of(name: &str, profile: &Profile) -> Result<Option<AssumedRole>, Error> 
     }))
 }
 
-/// The access keys of a profile, all from the file that sets the ID.
+/// Reads the access keys of a profile, all from the file that sets the access key ID.
 fn static_keys(name: &str, profile: &Profile) -> Result<Lookup, Error> {
     let Some(keys) = profile.with_access_key() else {
         return Ok(Lookup::absent(format!("{name:?} has no credentials")));

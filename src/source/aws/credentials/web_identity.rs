@@ -20,12 +20,12 @@ use crate::token;
 
 const ACTION: &str = "AssumeRoleWithWebIdentity";
 
-/// How often to send the call if AWS STS cannot reach the identity provider.
+/// The maximum number of calls if AWS STS cannot reach the identity provider.
 const ATTEMPTS: usize = 3;
-/// How long to wait between two calls.
+/// The pause between two calls.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Credentials for the token and the role in `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`.
+/// Gets credentials for the token and the role in `AWS_WEB_IDENTITY_TOKEN_FILE` and `AWS_ROLE_ARN`.
 pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
     let env = &account.cx.env;
     let Some(file) = env.text("AWS_WEB_IDENTITY_TOKEN_FILE")? else {
@@ -39,7 +39,8 @@ pub(super) fn from_environment(account: &Account) -> Result<Lookup, Error> {
     exchange(&role, &file, "AWS_WEB_IDENTITY_TOKEN_FILE", account)
 }
 
-/// The role of the variables. As in botocore, the profile in use has what they do not set.
+/// The role in the environment variables. As in botocore, the profile in use provides the settings
+/// that the variables do not set.
 pub(super) fn role(account: &Account) -> Result<Option<AssumedRole>, Error> {
     let variable = "AWS_ROLE_ARN";
     let arn = account.setting(variable, "role_arn")?;

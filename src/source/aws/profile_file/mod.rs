@@ -2,7 +2,8 @@
 //!
 //! The config file has the sections `[default]`, `[profile NAME]`, `[sso-session NAME]` and
 //! `[services NAME]`. In the credentials file, each section is a profile: `[NAME]`. If both files
-//! set a key of a profile, the credentials file takes precedence. Access keys are from one file.
+//! set a key of a profile, the credentials file takes precedence. All parts of an access key are
+//! read from one file.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 mod sections;
@@ -35,7 +36,8 @@ impl Profile {
         [&self.credentials, &self.config].iter().any(|keys| keys.0.contains_key(key))
     }
 
-    /// The keys of the file with the access key ID: the credentials file, or else the config file.
+    /// The keys of the file with the access key ID: the credentials file, otherwise the config
+    /// file.
     pub(super) fn with_access_key(&self) -> Option<&Keys> {
         let files = [&self.credentials, &self.config];
         files.into_iter().find(|keys| keys.get("aws_access_key_id").is_some())
@@ -97,8 +99,8 @@ impl Files {
         self.profiles.keys().map(String::as_str).collect()
     }
 
-    /// The section that may define the profile with this name but has the form of the other file, and
-    /// how to rename it.
+    /// The fix if a section may define the profile with this name, but its header has the form that
+    /// belongs in the other file.
     pub(super) fn misnamed(&self, name: &str) -> Option<String> {
         let prefixed = format!("profile {name}");
         if self.ignored.iter().any(|section| section == name) {
@@ -122,7 +124,8 @@ impl Files {
     /// The `endpoint_url` of a service in the `[services NAME]` section that the profile names.
     ///
     /// # Errors
-    /// `CONFIGURATION` if the section does not exist: its endpoints are not the public ones.
+    /// `CONFIGURATION` if the section does not exist, because its endpoint is probably not the
+    /// public one.
     pub(super) fn service_endpoint(
         &self,
         profile: &Profile,
@@ -142,7 +145,7 @@ impl Files {
     }
 
     /// Adds the content of the config file. Of two sections for one name, such as `[default]` and
-    /// `[profile default]`, the last one is used, as by botocore.
+    /// `[profile default]`, the last one is used, as in botocore.
     ///
     /// # Errors
     /// Which line is malformed.
@@ -195,7 +198,8 @@ fn read(cx: &Context, variable: &str, name: &str) -> Result<Option<(PathBuf, Sec
     Ok(Some((path, text)))
 }
 
-/// A path in which a leading `~/`, `$HOME/` or `${HOME}/` means the home directory, as in botocore.
+/// Replaces a leading `~/`, `$HOME/` or `${HOME}/` in a path with the home directory, as in
+/// botocore.
 pub(super) fn expand_home(path: &str, cx: &Context) -> Result<PathBuf, Error> {
     let rest = ["~/", "$HOME/", "${HOME}/"].iter().find_map(|home| path.strip_prefix(home));
     match (rest, cx.env.home()?) {

@@ -1,8 +1,9 @@
 //! The syntax of the shared files: sections of keys.
 //!
 //! A line that starts with `#` or `;` is a comment. A line that is indented deeper than the key
-//! before it continues the value of that key. Keys are case-insensitive. Any other line is an error,
-//! as for the AWS CLI: a section without its bracket would add its keys to the section before it.
+//! before it continues the value of that key. Keys are case-insensitive. Any other line is an
+//! error, as in the AWS CLI. Otherwise, the keys of a section whose header has no closing bracket
+//! would be added to the section before it.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html>
 
 use std::collections::BTreeMap;
@@ -19,7 +20,8 @@ impl Keys {
         self.0.get(key).map(|value| value.as_str()).filter(|value| !value.is_empty())
     }
 
-    /// Continues the value of a key. False if its other lines are nested keys, and this one is not.
+    /// Appends a line to the value of a key. Returns false if the other lines of the value are
+    /// nested keys and this line is not one.
     fn append_line(&mut self, key: &str, line: &str) -> bool {
         let Some(value) = self.0.get_mut(key) else { return false };
         let is_nested = value.is_empty() || value.starts_with('\n');
@@ -29,14 +31,14 @@ impl Keys {
     }
 }
 
-/// The sections of a file with their names, in the order of the file. Sections with the same name are
-/// one section.
+/// Parses the sections of a file with their names, in the order of the file. Sections with the same
+/// name are merged.
 ///
 /// # Errors
 /// Which line is malformed.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, Keys)>, String> {
     let mut sections: Vec<(String, Keys)> = Vec::new();
-    // The places of the sections, and the section of the line.
+    // The index of each section by its name, and the index of the current section.
     let (mut places, mut current) = (BTreeMap::new(), None);
     // The last key, and its indentation.
     let mut last_key: Option<(String, usize)> = None;
@@ -85,7 +87,7 @@ pub(super) fn key_and_value(line: &str) -> Option<(&str, &str)> {
     Some((key.trim(), value.trim()))
 }
 
-/// A name without the quotation marks around it, as in `[profile "with space"]`.
+/// Removes the quotation marks around a name, as in `[profile "with space"]`.
 pub(super) fn unquoted(name: &str) -> String {
     let name = name.trim();
     let inside = |quote| name.strip_prefix(quote)?.strip_suffix(quote);

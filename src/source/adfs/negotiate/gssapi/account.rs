@@ -102,8 +102,8 @@ pub(super) fn acquire(
     })
 }
 
-/// A credential store with the keytab and an in-memory ticket cache. Each account has its own
-/// cache, so a second sign-in uses the tickets of the first.
+/// Creates a credential store with the keytab and an in-memory ticket cache. Each account has its
+/// own cache, so a second sign-in uses the tickets of the first.
 fn store(keytab: &Path, principal: Option<&str>) -> Result<[(&'static CStr, CString); 2], Error> {
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::new(Kind::Configuration, format!("cannot read the keytab {}", show::path(keytab)))

@@ -1,4 +1,4 @@
-//! Credentials of GSSAPI: from the default places, from a store, or from a password.
+//! GSSAPI credentials: from the default places, from a store, or from a password.
 #![allow(unsafe_code)] // calls into a C library
 
 use std::ffi::{CStr, CString, c_int};
@@ -101,7 +101,7 @@ impl Gss {
         output: &mut Handle,
     ) -> Option<Status> {
         let acquire = self.acquire_cred_with_password?;
-        // The plugin gss-ntlmssp ignores the length and reads up to a null byte.
+        // The plugin gss-ntlmssp ignores the length and reads up to a NUL character.
         let null_terminated = Zeroizing::new([password, b"\0"].concat());
         let password = Buffer { length: password.len(), ..Buffer::of(&null_terminated) };
         let (no_oids, no_time) = (null_mut(), null_mut());

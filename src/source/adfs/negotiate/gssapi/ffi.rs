@@ -76,7 +76,7 @@ pub(super) struct KeyValueSet {
 }
 
 impl Buffer {
-    /// An input buffer. The library does not change its content.
+    /// Creates an input buffer. The library does not change its content.
     pub(super) fn of(bytes: &[u8]) -> Buffer {
         Buffer { length: bytes.len(), value: bytes.as_ptr().cast_mut().cast() }
     }

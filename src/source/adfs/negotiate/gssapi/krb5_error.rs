@@ -1,4 +1,4 @@
-//! The error codes of Kerberos, and what to do about them.
+//! What the error codes of Kerberos mean, and how to fix the errors.
 //!
 //! The codes are those of RFC 4120, section 7.5.9 (0 to 127), and those of the library (from 128).
 //! All are offsets from one base. MIT and Heimdal use the same codes.
@@ -43,19 +43,19 @@ pub(super) fn advice(code: i32, spn: &str, identity: &Identity) -> (Kind, String
             "enable AES for the account (msDS-SupportedEncryptionTypes), in the keytab and in \
              krb5.conf (permitted_enctypes)",
         ),
-        // The keytab.
+        // The keytab cannot be used.
         179..=182 | 184 | 209 | 213 | 229 | 230 | 235 => return (Configuration, check_keytab()),
-        // The realm, and krb5.conf.
+        // The realm or krb5.conf is wrong.
         68 | 135 | 136 | 149 | 154 | 185 | 216 | 217 | 220 | 224 | 243 => (
             Configuration,
             "check the realm in --user, --principal or --spn, and the sections [libdefaults] and \
              [realms] of krb5.conf (KRB5_CONFIG)",
         ),
-        // The ticket cache.
+        // The ticket cache cannot be used.
         139 | 140 | 193 | 194 | 196 | 197 | 199 | 212 | 246 => {
             (Configuration, "check the ticket cache in KRB5CCNAME with klist")
         }
-        // The syntax of a name.
+        // The syntax of a name is wrong.
         133 | 134 => (Configuration, "check the syntax of --spn, --principal and --user"),
         // No KDC responds.
         29 | 156 | 239..=241 => return (Unreachable, no_kdc()),
@@ -84,7 +84,7 @@ pub(super) fn expired_ticket(identity: &Identity) -> (Kind, String) {
         Identity::Current { keytab: None, .. } => {
             (Kind::Expired, "run kinit again, or set --keytab to renew tickets automatically")
         }
-        // The ticket is new, so its expiry time is wrong only relative to the local clock.
+        // The ticket is new, so it seems to have expired only because the local clock is wrong.
         _ => (Kind::Configuration, SYNC_CLOCK),
     };
     (kind, fix.to_owned())

@@ -1,4 +1,4 @@
-//! Names, errors and buffers of GSSAPI. The guards release what the library allocated.
+//! GSSAPI names, errors and buffers. The guards release what the library allocated.
 #![allow(unsafe_code)] // calls into a C library
 
 use std::ffi::c_int;
@@ -46,11 +46,12 @@ impl Gss {
         Err(Failure { major, minor, message })
     }
 
-    /// The message of the library for a status code.
+    /// Returns the message from the library for a status code.
     fn message(self, status: u32, kind: c_int, mechanism: Oid) -> String {
         let oid = OidDesc::of(mechanism);
         let (mut messages, mut more) = (Vec::new(), 0);
-        // Each call returns one message. The limit guards against a library that never ends.
+        // Each call returns one message. The limit guards against a library that always reports
+        // another message.
         for _ in 0..4 {
             let mut text = Output::new(self);
             let mut minor = 0;
@@ -93,7 +94,7 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// A buffer for the result of a call.
+    /// Creates a buffer for the result of a call.
     pub(super) fn new(gss: Gss) -> Output {
         Output { gss, buffer: Buffer::empty() }
     }

@@ -71,7 +71,7 @@ impl Platform {
         })
     }
 
-    /// The failure of the first step with Kerberos alone, if that fails too.
+    /// Repeats the first step with Kerberos alone, and returns its failure if it fails too.
     fn kerberos_failure(&self) -> Option<Failure> {
         let credential = match acquire(self.gss, &self.identity, KRB5).ok()? {
             Ok(credential) => credential,
@@ -81,8 +81,8 @@ impl Platform {
     }
 }
 
-/// The name and its type. `HTTP/host` is a host-based service, so krb5.conf applies to the
-/// host. Names with a realm and all other names are used unchanged.
+/// The name to import for an SPN, and the type of the name. `HTTP/host` is a host-based service, so
+/// krb5.conf applies to the host. Names with a realm and all other names are used unchanged.
 fn service_name(spn: &str) -> (String, Oid) {
     match spn.split_once('/') {
         Some((service, host)) if !host.contains(['/', '@', ':']) => {

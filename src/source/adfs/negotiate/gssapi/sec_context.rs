@@ -1,4 +1,4 @@
-//! The security context of GSSAPI, which creates the tokens.
+//! The GSSAPI security context, which creates the tokens.
 #![allow(unsafe_code)] // calls into a C library
 
 use std::ptr::{null, null_mut};
@@ -13,13 +13,13 @@ const MUTUAL_FLAG: u32 = 2;
 const CHANNEL_BOUND_FLAG: u32 = 2048;
 
 impl Gss {
-    /// A context for a new sign-in.
+    /// Creates the context for a new sign-in.
     pub(super) fn context(self) -> SecContext {
         SecContext { gss: self, handle: null_mut() }
     }
 }
 
-/// A sign-in in the memory of the library.
+/// The state of a sign-in, in the memory of the library.
 #[derive(Debug)]
 pub(super) struct SecContext {
     gss: Gss,

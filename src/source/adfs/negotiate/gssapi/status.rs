@@ -1,4 +1,4 @@
-//! The meaning of failed GSSAPI calls, and what to do about them.
+//! What the errors of GSSAPI calls mean, and how to fix them.
 //!
 //! A failure has a routine error of GSSAPI (RFC 2744, section 3.9.1) and a minor code. The minor
 //! code is an error code of Kerberos (see [`krb5_error`]) or one of the few codes of MIT's GSSAPI.
@@ -84,8 +84,8 @@ impl Attempt<'_> {
             _ if self.answered => {
                 (Denied, "check the event log of the server, which refused the ticket")
             }
-            // Kerberos was not tried a second time because the first attempt took too long. This
-            // happens if no KDC responds.
+            // Kerberos was not tried a second time because the first attempt took too long. The
+            // usual cause is that no KDC responds.
             _ => return (Unreachable, krb5_error::no_kdc()),
         };
         (kind, fix.to_owned())
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_minor_code_the_routine_error_decides() {
+    fn the_routine_error_decides_if_the_minor_code_is_unknown() {
         for (routine, kind) in [
             (NO_CRED, Kind::Absent),
             (CREDENTIALS_EXPIRED, Kind::Expired),

@@ -1,4 +1,4 @@
-//! Credentials of SSPI, for the current account or for a user name and a password.
+//! SSPI credentials, for the current account or for a user name and a password.
 
 use std::ffi::c_void;
 use std::ptr::null;
@@ -77,7 +77,7 @@ impl Credential {
 }
 
 impl Credential {
-    /// The handle for calls of the system; valid as long as this value.
+    /// The handle for calls to the system. It is valid as long as this value.
     pub(super) fn handle(&self) -> &SecHandle {
         &self.0
     }

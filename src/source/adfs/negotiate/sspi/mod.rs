@@ -72,7 +72,7 @@ impl Platform {
     }
 }
 
-/// Null-terminated UTF-16.
+/// Converts text to null-terminated UTF-16.
 fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
 }

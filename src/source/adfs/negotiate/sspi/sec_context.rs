@@ -1,4 +1,4 @@
-//! The security context of SSPI, which creates the tokens.
+//! The SSPI security context, which creates the tokens.
 
 use std::ptr::null;
 
@@ -12,7 +12,7 @@ use windows_sys::Win32::Security::Credentials::SecHandle;
 use super::credential::Credential;
 use super::wide;
 
-/// An input buffer. The call does not change its content.
+/// Creates an input buffer. The call does not change its content.
 pub(super) fn buffer(kind: u32, bytes: &[u8]) -> SecBuffer {
     SecBuffer {
         cbBuffer: u32::try_from(bytes.len()).unwrap_or(0),
@@ -21,7 +21,7 @@ pub(super) fn buffer(kind: u32, bytes: &[u8]) -> SecBuffer {
     }
 }
 
-/// A `SEC_CHANNEL_BINDINGS` structure, followed by the application data.
+/// Creates a `SEC_CHANNEL_BINDINGS` structure, followed by the application data.
 pub(super) fn channel_bindings(application_data: &[u8]) -> Vec<u8> {
     const HEADER: u32 = size_of::<SEC_CHANNEL_BINDINGS>() as u32;
     let length = u32::try_from(application_data.len()).unwrap_or(0);
@@ -61,7 +61,8 @@ impl SecContext {
         let previous = self.0;
         let (mut handle, mut attributes, mut expiry) = (previous.unwrap_or_default(), 0, 0);
         // SAFETY: all buffers and the name outlive the call, and the size of the output buffer is
-        // correct. The context is null in the first call and the handle of the first call later.
+        // correct. The context is null in the first call, and the handle from the previous call in
+        // later calls.
         let code = unsafe {
             InitializeSecurityContextW(
                 credential.handle(),

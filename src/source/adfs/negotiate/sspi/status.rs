@@ -1,4 +1,4 @@
-//! The meaning of failed SSPI calls, and what to do about them.
+//! What the errors of SSPI calls mean, and how to fix them.
 //!
 //! The codes are written as numbers, because their names exist only on Windows and this mapping is
 //! tested on all systems. <https://learn.microsoft.com/windows/win32/secauthn/sspi-status-codes>
@@ -22,7 +22,7 @@ pub(super) fn explain(code: i32, spn: &str, identity: &Identity) -> Error {
         .fix(fix)
 }
 
-/// Failures of the account.
+/// Explains failures of the account.
 fn account(code: u32, identity: &Identity) -> Option<Advice> {
     use Kind::{Absent, Denied};
     let has_password = matches!(identity, Identity::Password { .. });
@@ -52,7 +52,7 @@ fn account(code: u32, identity: &Identity) -> Option<Advice> {
     Some((kind, cause, fix.to_owned()))
 }
 
-/// Failures of the service and of the domain.
+/// Explains failures of the service and of the domain.
 fn domain(code: u32, spn: &str) -> Option<Advice> {
     use Kind::{Configuration, Denied, Expired, Protocol, Unreachable};
     let (kind, cause, fix) = match code {
@@ -94,7 +94,7 @@ fn domain(code: u32, spn: &str) -> Option<Advice> {
     Some((kind, cause, fix.to_owned()))
 }
 
-/// Failures of Windows and of the calls themselves.
+/// Explains failures of Windows and of the calls themselves.
 fn system(code: u32) -> Option<Advice> {
     let (kind, cause, fix) = match code {
         // SECPKG_NOT_FOUND, UNSUPPORTED_FUNCTION
@@ -106,7 +106,7 @@ fn system(code: u32) -> Option<Advice> {
         // INSUFFICIENT_MEMORY, INVALID_HANDLE, BUFFER_TOO_SMALL
         0x8009_0300 | 0x8009_0301 | 0x8009_0321 => (
             Kind::Internal,
-            "a call of the Windows security library was invalid",
+            "a call to the Windows security library was invalid",
             "report this as a bug in wif-token",
         ),
         _ => return None,

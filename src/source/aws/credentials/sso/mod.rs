@@ -28,7 +28,7 @@ pub(super) fn is_configured(profile: &Profile) -> bool {
     REQUIRED.iter().any(|key| profile.get(key).is_some())
 }
 
-/// The credentials of the profile's account and role.
+/// Gets the credentials for the profile's account and role.
 ///
 /// # Errors
 /// `CONFIGURATION` if the profile is incomplete, `EXPIRED` if the user must sign in again, `DENIED`
@@ -56,7 +56,7 @@ pub(super) fn load(name: &str, profile: &Profile, account: &Account) -> Result<C
     role_credentials(&response, &url)
 }
 
-/// The credentials in a response of the portal.
+/// Reads the credentials in a response of the portal.
 fn role_credentials(response: &Response, url: &Url) -> Result<Credentials, Error> {
     let object = response.json()?;
     let place = format!("the response from {url}");
@@ -67,7 +67,7 @@ fn role_credentials(response: &Response, url: &Url) -> Result<Credentials, Error
     let credentials = credentials.ok_or_else(|| missing("roleCredentials"))?;
     let member =
         |name: &str| credentials.get(name).and_then(Value::as_str).ok_or_else(|| missing(name));
-    // In contrast to every other expiry of AWS, this one is in milliseconds.
+    // Unlike all other expiry times from AWS, this one is in milliseconds.
     let expiry = credentials.get("expiration").and_then(Value::as_i64);
     let expiry = expiry.and_then(|ms| time::instant(&(ms / 1000).into()));
     let (key, secret) = (member("accessKeyId")?, member("secretAccessKey")?);

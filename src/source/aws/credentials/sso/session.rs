@@ -21,7 +21,7 @@ pub(super) struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// The session that the profile sets.
+    /// Reads the session of a profile.
     ///
     /// # Errors
     /// `CONFIGURATION` if a key is missing or contradicts the section `[sso-session NAME]`.
@@ -82,7 +82,7 @@ impl<'a> Session<'a> {
     }
 }
 
-/// The `sso_region` in the section of a session that a profile names.
+/// Reads `sso_region` from the section of the session that a profile names.
 fn named_session_region<'a>(
     name: &str,
     session: &str,
@@ -109,8 +109,8 @@ fn named_session_region<'a>(
     Ok(keys.get("sso_region"))
 }
 
-/// The cache file, named by the SHA-1 of the session name, or of the start URL in a profile without
-/// `sso_session`.
+/// The cache file. Its name is the SHA-1 hash of the session name, or of the start URL in a profile
+/// without `sso_session`.
 fn cache_path(key: &str, account: &Account) -> Result<PathBuf, Error> {
     let home = account.cx.env.home()?.unwrap_or_default();
     let digest = digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes());

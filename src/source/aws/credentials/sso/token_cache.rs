@@ -1,4 +1,5 @@
-//! The access token of an SSO session: read from the cache of the AWS CLI, and refreshed there.
+//! The access token of an SSO session. It is read from the cache of the AWS CLI, and the cache is
+//! updated when the token is refreshed.
 //!
 //! `CreateToken` of the OIDC API refreshes an access token with the refresh token and the client
 //! registration in the cache file. The new tokens are written back, because a refresh token may be
@@ -21,7 +22,7 @@ use crate::show;
 use crate::source::aws::account::{Account, Service};
 use crate::time::{self, parse_rfc3339, rfc3339};
 
-/// A token that expires within so many seconds is refreshed, as by the AWS SDKs.
+/// A token that expires within this number of seconds is refreshed, as in the AWS SDKs.
 const REFRESH_BEFORE: i64 = 15 * 60;
 
 /// The cache file of a session.
@@ -85,7 +86,7 @@ impl CachedToken {
     /// The access token.
     ///
     /// # Errors
-    /// `EXPIRED` if it has expired, or if the file has no token with an expiry.
+    /// `EXPIRED` if the token has expired, or if the file has no token with an expiry.
     fn valid_token(&self, session: &Session, now: i64) -> Result<Secret, Error> {
         let expired = |what: String| {
             let what = format!("the SSO session of the profile {:?} {what}", session.profile);
@@ -111,10 +112,10 @@ impl Session<'_> {
         TokenCache { path: &self.cache_file }
     }
 
-    /// The cached token, refreshed if it expires soon and the cache has a refresh token.
+    /// Gets the cached token. Refreshes it if it expires soon and the cache has a refresh token.
     ///
     /// The refresh token may be valid only once, and all runs and profiles of the session share it.
-    /// It is therefore used only by the run that holds the lock next to the file.
+    /// Therefore, only the run that holds the lock next to the file uses the refresh token.
     ///
     /// # Errors
     /// `EXPIRED` if the user must sign in again.
