@@ -2,7 +2,7 @@
 
 use super::html_page::Page;
 use super::msis;
-use super::ws_trust::response::{self, Content};
+use super::ws_trust::token_response::{self, Content};
 
 /// Reads a page with a form.
 pub(crate) fn form(text: &str) {
@@ -15,7 +15,7 @@ pub(crate) fn form(text: &str) {
 
 /// Reads a response of WS-Trust. An assertion must be a part of the text.
 pub(crate) fn soap(text: &str) {
-    if let Content::Assertion(range) = response::read(text) {
+    if let Content::Assertion(range) = token_response::read(text) {
         assert!(text.get(range).is_some_and(|assertion| assertion.starts_with('<')));
     }
 }

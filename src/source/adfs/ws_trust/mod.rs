@@ -9,7 +9,7 @@
 mod endpoint;
 mod envelope;
 mod fault;
-pub(super) mod response;
+pub(super) mod token_response;
 
 use std::path::Path;
 
@@ -19,7 +19,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 pub(super) use self::endpoint::{Endpoint, EndpointName};
-use self::response::Content;
+use self::token_response::Content;
 use super::{Adfs, Auth};
 use crate::context::Context;
 use crate::contract::request::SubjectTokenRequest;
@@ -41,7 +41,7 @@ pub(super) fn get(
     let url = adfs.url(&format!("services/trust/13/{}", endpoint.name()))?;
     let response = send(adfs, endpoint, &url, cx)?;
     let text = str::from_utf8(&response.body).unwrap_or_default();
-    let assertion = match response::read(text) {
+    let assertion = match token_response::read(text) {
         Content::Assertion(range) => text.get(range).unwrap_or_default(),
         Content::Fault(fault) => return Err(fault.explain(&response, &url, cx.wrong_clock())),
         Content::Other => return Err(no_assertion(response, endpoint, &url)),
@@ -59,7 +59,7 @@ pub(super) fn get(
 fn send(adfs: &Adfs, endpoint: Endpoint, url: &Url, cx: &Context) -> Result<Response, Error> {
     let is_temporary = |response: &Response| {
         let text = str::from_utf8(&response.body).unwrap_or_default();
-        let is_fault = matches!(response::read(text), Content::Fault(_));
+        let is_fault = matches!(token_response::read(text), Content::Fault(_));
         // A disabled endpoint returns 503.
         !is_fault
             && response.status != 503
