@@ -18,7 +18,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The only token that the URI selects.
+    /// Selects the only token that matches the URI.
     pub(super) fn select(module: Module, target: &Target) -> Result<Slot, Failure> {
         let mut slots = Vec::new();
         for id in module.slots()? {
@@ -43,7 +43,8 @@ impl Slot {
         }
     }
 
-    /// Compares whole values. An attribute that cannot be compared selects nothing.
+    /// Whether the URI selects this token. Whole values are compared. An attribute that cannot be
+    /// compared selects no token.
     fn is_selected_by(&self, uri: &Pkcs11Uri) -> bool {
         uri.token.iter().all(|(name, value)| match *name {
             "token" => self.label() == *value,
@@ -65,11 +66,13 @@ impl Slot {
         format!("token={token};serial={serial}")
     }
 
-    /// Logs in, if the token requires it. Returns false without a PIN.
+    /// Logs in, if the token requires it. Returns false if there is no PIN and no other way to
+    /// enter one.
     ///
-    /// A token locks itself after a few wrong PINs. `refused` is the PIN that it has refused in this
-    /// process, also because of its length. No PIN is sent if the next wrong one would lock the token. A
-    /// correct PIN uses up no attempt, so a session that is opened again after a failure sends it again.
+    /// A token locks itself after a few wrong PINs. `refused` is the PIN that the token has refused
+    /// in this process, for example because of its length. No PIN is sent if the next wrong one
+    /// would lock the token. A correct PIN uses up no attempt, so a session that is opened again
+    /// after a failure sends it again.
     pub(super) fn log_in(
         &self,
         session: &Session,
@@ -122,7 +125,7 @@ impl Slot {
     }
 }
 
-/// A text that is padded to the length of its field.
+/// The text in a field that is padded with spaces or NUL characters.
 fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).trim_end_matches([' ', '\0']).to_owned()
 }
