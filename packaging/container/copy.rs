@@ -1,5 +1,5 @@
-//! `/copy FROM TO` of the container image, which has no other program: an init container hands
-//! `wif-token` to a workload with it.
+//! `/copy FROM TO` in the container image, which has no other program: with it, an init container
+//! copies `wif-token` to a workload.
 
 use std::process::ExitCode;
 use std::{env, fs};
