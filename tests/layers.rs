@@ -1,5 +1,5 @@
-//! The modules form layers: every `use` leads to a lower layer or stays inside its own module, and no
-//! two files of the same module use each other in a circle.
+//! The modules form layers: every `use` refers to a lower layer or to its own module, and no two
+//! files of the same module use each other in a circle.
 //!
 //! docs/architecture.md shows the layers. This test reads the text of `crate::…` and `super::…`
 //! paths outside unit tests.
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules, from the lowest layer to the highest. Those of one row do not use each other.
+/// The modules, from the lowest layer to the highest. The modules in one row do not use each other.
 const LAYERS: &[&[&str]] = &[
     &["hex"],
     &["der", "formats", "redaction", "secret", "show", "spread"],
@@ -29,7 +29,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 #[test]
-fn every_arrow_points_down() {
+fn every_module_uses_only_lower_layers() {
     let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
     let mut wrong = Vec::new();
     for (file, text) in files() {
@@ -43,7 +43,11 @@ fn every_arrow_points_down() {
             }
         }
     }
-    assert!(wrong.is_empty(), "arrows that do not point down:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "uses of a module that is not in a lower layer:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn no_files_use_each_other_in_a_circle() {
 }
 
 #[test]
-fn the_reader_of_this_test_sees_arrows() {
+fn the_parser_of_this_test_finds_arrows() {
     let text = "use crate::{files, lock};\nuse crate::http::Url;\nlet x = crate::error::one_line;";
     let found: BTreeSet<String> = used(text).collect();
     assert_eq!(found, ["error", "files", "http", "lock"].map(str::to_owned).into());
@@ -125,13 +129,13 @@ fn used(text: &str) -> impl Iterator<Item = String> {
     paths.into_iter().map(|path| path.split("::").next().unwrap_or_default().to_owned())
 }
 
-/// The paths from the crate's root that a text names, in the file of the module `from`.
+/// The paths from the crate's root that a text names. The text is that of the module `from`.
 fn paths(text: &str, from: &str) -> impl Iterator<Item = String> {
     let found = [expanded(text, "crate::", ""), expanded(text, "super::", &parent(from))];
     found.into_iter().flatten()
 }
 
-/// The paths that begin with `start`, which stands for `prefix`.
+/// The paths that begin with `start`. `prefix` is the module path that `start` stands for.
 fn expanded(text: &str, start: &str, prefix: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (index, _) in text.match_indices(start) {
@@ -146,7 +150,7 @@ fn parent(module: &str) -> String {
     module.rsplit_once("::").map_or_else(String::new, |(parent, _)| format!("{parent}::"))
 }
 
-/// Adds the path that begins here, or each of those in braces.
+/// Adds the path at the start of `text`, or each of the paths in braces.
 fn expand(text: &str, prefix: &str, found: &mut Vec<String>) {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(|c: char| !is_name(c) && c != ':').unwrap_or(text.len());
@@ -163,7 +167,7 @@ fn expand(text: &str, prefix: &str, found: &mut Vec<String>) {
     }));
 }
 
-/// The longest known module that a path leads into.
+/// The known module with the longest path that contains `path`.
 fn longest(path: &str, known: &BTreeSet<String>) -> Option<String> {
     let mut path = path.to_owned();
     loop {
