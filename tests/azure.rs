@@ -18,7 +18,8 @@ const CERTIFIED: &str = include_str!("vectors/azure/certified.pem");
 /// openssl x509 -in certified.pem -outform DER | openssl dgst -sha256 -binary | basenc --base64url
 const THUMBPRINT: &str = "QngmbFESe-wY4QEVB3kREDmVExmsxo0uf583CbhLH9w";
 
-/// The assertion that the program sends to a server with these options and variables.
+/// Runs the program with these options and variables, and returns the assertion that it sends to
+/// the server.
 fn assertion(server: &Server, options: &str, variables: &[(&str, &str)]) -> String {
     let world = World::new();
     world.write("cert.pem", CERTIFIED);
@@ -59,7 +60,7 @@ fn a_certificate_signs_a_new_assertion_for_each_run() {
 }
 
 #[test]
-fn silent_instance_metadata_takes_one_second() {
+fn silent_instance_metadata_delays_a_run_by_about_one_second() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = format!("http://{}", silent.local_addr().unwrap());
     let began = Instant::now();

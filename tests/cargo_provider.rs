@@ -1,5 +1,5 @@
-//! The credential provider of cargo and time: each request has a deadline of its own, and the time
-//! between two requests does not count.
+//! The deadlines of the credential provider for cargo: each request has a separate deadline, and
+//! the time between two requests does not count.
 
 mod common;
 
@@ -52,7 +52,7 @@ impl Provider {
         line
     }
 
-    /// Waits for the end of the run, which succeeds and prints nothing to standard error.
+    /// Waits for the end of the run, which must succeed and print nothing to standard error.
     fn end(self) {
         drop(self.requests);
         let output = self.child.wait_with_output().unwrap();
@@ -72,7 +72,7 @@ fn a_later_request_has_its_own_deadline() {
     let token = provider.ask();
     assert!(token.contains(r#""token":"Bearer hunter2-bearer""#), "{token}");
     while begin.elapsed() < Duration::from_millis(2200) {
-        assert!(provider.child.try_wait().unwrap().is_none(), "it ended");
+        assert!(provider.child.try_wait().unwrap().is_none(), "the provider has ended");
         thread::sleep(Duration::from_millis(50));
     }
     assert!(provider.ask().contains("hunter2-bearer"));

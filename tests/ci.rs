@@ -9,7 +9,7 @@ use common::server::{Server, json};
 use common::{AUDIENCE, SECRETS, World, holds_no_secret, jwt, now};
 
 #[test]
-fn a_bearer_with_a_line_break_is_not_sent() {
+fn a_bearer_token_with_a_line_break_is_not_sent() {
     let world = World::new();
     let server = Server::new(|_| json(&jwt(60)));
     let bearer = format!("{}\r\nX-Evil: 1", SECRETS[1]);
@@ -24,7 +24,7 @@ fn a_bearer_with_a_line_break_is_not_sent() {
     assert_eq!(server.count(), 0);
 }
 
-/// A JWT for this audience, given as JSON.
+/// A JWT for this audience, which is a JSON value.
 fn jwt_for(audience: &str, exp: i64) -> String {
     let claims = format!(r#"{{"sub":"s","exp":{exp},"aud":{audience}}}"#);
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"RS256"}"#);

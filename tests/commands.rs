@@ -29,7 +29,7 @@ fn impersonations(server: &Server) -> usize {
 }
 
 #[test]
-fn a_cached_token_serves_only_its_own_request_in_every_form() {
+fn a_cached_token_is_used_only_for_its_own_request_in_every_format() {
     let server = google();
     let world = world(&server);
     assert_eq!(succeeds(&world, CACHED), IMPERSONATED);
@@ -63,7 +63,7 @@ fn a_cached_token_serves_only_its_own_request_in_every_form() {
     }
 }
 
-/// A cache file without the time at which it was written.
+/// The content of a cache file, without the time at which the token was issued.
 fn without_time(text: &str) -> Value {
     let mut value: Value = serde_json::from_str(text).unwrap();
     assert!(value.as_object_mut().unwrap().remove("wif_token_issued").is_some(), "{text}");
@@ -98,7 +98,7 @@ fn a_damaged_or_expired_cache_file_is_replaced() {
 
 #[cfg(unix)]
 #[test]
-fn only_its_owner_can_access_a_cache_file() {
+fn a_cache_file_is_accessible_only_to_its_owner() {
     use std::os::unix::fs::PermissionsExt;
     let server = google();
     let world = world(&server);

@@ -65,7 +65,7 @@ fn an_output_that_cannot_be_written_is_reported() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_without_its_target_is_named() {
+fn a_link_whose_target_does_not_exist_is_named() {
     let world = World::new();
     std::os::unix::fs::symlink("/nonexistent/token", world.path("token")).unwrap();
     let run = world.run("file --path={dir}/token --audience={aud}");

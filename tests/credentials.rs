@@ -48,7 +48,7 @@ fn run(world: &World, credentials: &str, cache: &str) -> Run {
     world.run_with(&line, &[("XDG_CACHE_HOME", &format!("{{dir}}/{cache}"))])
 }
 
-/// The outputs of this many runs at once; `cache` names the cache of each.
+/// Starts `size` runs at once. `cache` returns the name of the cache for each.
 fn crowd(world: &World, size: usize, cache: impl Fn(usize) -> String + Sync) -> Vec<Run> {
     let one = |index| run(world, "c.json", &cache(index));
     thread::scope(|scope| {
@@ -81,7 +81,7 @@ fn runs_with_separate_caches_lose_no_refresh_token() {
 }
 
 #[test]
-fn the_file_keeps_its_link_its_mode_and_its_other_members() {
+fn an_update_keeps_the_link_the_mode_and_the_other_members_of_the_file() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "target", &server.url);
     fs::set_permissions(world.path("target"), PermissionsExt::from_mode(0o640)).unwrap();
@@ -94,7 +94,8 @@ fn the_file_keeps_its_link_its_mode_and_its_other_members() {
     assert_eq!(mode & 0o777, 0o640);
 }
 
-/// The longest name: no temporary file and no lock fit beside it, so the file cannot be replaced.
+/// A name of maximum length: a temporary file or a lock beside it would have a longer name, so the
+/// file cannot be replaced.
 fn unwritable() -> String {
     "c".repeat(250) + ".json"
 }
@@ -145,7 +146,7 @@ fn a_cached_token_is_not_used_after_another_sign_in() {
 }
 
 #[test]
-fn a_short_lived_token_is_given_to_all_waiting_runs_and_then_renewed() {
+fn all_waiting_runs_get_a_short_lived_token_and_the_next_run_renews_it() {
     let (world, server) = (World::new(), endpoint(100));
     write(&world, "c.json", &server.url);
     let runs = crowd(&world, 12, |_| "cache".to_owned());
@@ -170,7 +171,7 @@ fn the_cache_is_private_and_does_not_grow() {
         format!("id-token-{digest}.json.lock"),
         format!(".access-token-{digest}.json.a1B2c3.wif-token.tmp"),
     ];
-    // A refresh token may be the only valid one, and the other files are not of this program.
+    // A refresh token may be the only valid one, and the other files do not belong to this program.
     let kept = [
         format!("refresh-token-{digest}.json"),
         "credentials.json".to_owned(),
@@ -213,7 +214,7 @@ fn a_lock_in_use_is_not_removed() {
     assert!(lock.exists());
 }
 
-/// A token service and IAM, whose tokens are numbered. The `refused` token is not accepted any more.
+/// A token service and IAM, whose tokens are numbered. IAM does not accept the token `refused`.
 fn google(refused: &'static str) -> Server {
     let number = AtomicUsize::new(0);
     Server::new(move |request| match request.line.contains("/token ") {
@@ -314,7 +315,7 @@ fn a_result_depends_on_the_files_of_its_cached_token() {
 }
 
 #[test]
-fn the_token_of_another_program_is_cached_only_with_its_output_file() {
+fn a_result_for_the_token_of_another_program_is_cached_only_with_its_output_file() {
     let (world, server) = (World::new(), google(""));
     let document = |time: i64| {
         format!(
@@ -422,7 +423,7 @@ fn a_new_refresh_token_is_stored_before_the_rest_of_the_response_is_judged() {
 }
 
 #[test]
-fn a_pipe_with_the_token_is_read_once_and_no_cached_token_is_used() {
+fn a_token_from_a_pipe_is_read_once_and_no_cached_token_is_used() {
     let (world, server) = (World::new(), google(""));
     write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, "");
     assert!(Command::new("mkfifo").arg(world.path("t")).status().unwrap().success());
@@ -499,8 +500,8 @@ fn a_token_that_was_cached_while_the_clock_was_ahead_is_not_used() {
     assert_eq!(run(&world, "c.json", "cache").stdout, "access-2");
 }
 
-/// The temporary file of a run that was killed before it replaced `c.json`, changed so many seconds
-/// ago.
+/// Creates the temporary file of a run that was killed before it replaced `c.json`. The file was
+/// changed `age` seconds ago.
 fn leave_behind(world: &World, text: &str, age: u64) -> PathBuf {
     let path = world.path(".c.json.a1B2c3.wif-token.tmp");
     fs::write(&path, text).unwrap();
@@ -605,7 +606,7 @@ fn a_cached_token_is_not_used_for_another_account_of_the_metadata_server() {
     assert_eq!([ask(file), ask(file)], ["access-of-one", "access-of-one"]);
     assert_eq!(server.count(), 3, "the account twice, and one token");
     assert_eq!(ask(""), "access-of-one");
-    assert_eq!(server.count(), 4, "the server has a cache of its own");
+    assert_eq!(server.count(), 4, "the token of the server has a separate cache");
     *attached.lock().unwrap() = "two";
     assert_eq!([ask(file), ask("")], ["access-of-two", "access-of-two"]);
 }

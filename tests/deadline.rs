@@ -19,7 +19,7 @@ fn silent() -> u16 {
     port
 }
 
-/// Runs a line until its timeout, and expects it to end just before.
+/// Runs a command line with this timeout, and expects the run to end just before it.
 fn until(timeout: u64, world: &World, line: &str, variables: &[(&str, &str)]) -> Run {
     let began = Instant::now();
     let run = world.run_with(&format!("{line} --timeout={timeout}"), variables);
@@ -75,7 +75,7 @@ fn a_silent_server_or_proxy_is_named_at_the_default_timeout() {
 }
 
 #[test]
-fn check_prints_the_checks_before_a_silent_server() {
+fn check_prints_finished_checks_when_a_server_is_silent() {
     let world = World::new();
     let port = silent();
     world.write("token", common::jwt(600));
@@ -111,7 +111,7 @@ mod unix {
     }
 
     #[test]
-    fn check_prints_the_checks_before_a_pipe_without_a_writer() {
+    fn check_prints_finished_checks_when_a_pipe_has_no_writer() {
         let world = World::new();
         pipe(&world, "token");
         let config = r#"{"type":"external_account","audience":"{aud}",
@@ -126,9 +126,9 @@ mod unix {
         assert!(run.stdout.contains(&world.fill("waiting for the file {dir}/token")), "{run:?}");
     }
 
-    /// The reader has stopped: the pipe is full.
+    /// The reader does not read, and the pipe is full.
     #[test]
-    fn an_output_that_nobody_reads_does_not_keep_the_run_alive() {
+    fn a_run_ends_although_nobody_reads_its_output() {
         let world = World::new();
         let big = format!("eyJhbGciOiJSUzI1NiJ9.e30.{}", "A".repeat(900_000));
         world.write("big", big);
@@ -153,7 +153,7 @@ mod unix {
     }
 }
 
-/// The program waits for a process that has left its process group, and whose child has too.
+/// The program waits for a process that, like its child, has left the process group of the program.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_process_in_another_session_ends_at_the_deadline() {

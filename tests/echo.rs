@@ -1,6 +1,6 @@
-//! A server that repeats a secret, in any encoding, cannot make the program print it: not in the document, on
-//! standard error, in the log, or in the failure that the lock records. Every source that sends a
-//! secret meets every encoding.
+//! A server that repeats a secret, in any encoding, cannot make the program print the secret: not
+//! in the document, on standard error, in the log, or in the failure that the lock file records.
+//! Every source that sends a secret is tested with every encoding.
 
 mod common;
 
@@ -177,10 +177,11 @@ fn base32(bytes: &[u8]) -> String {
     format!("{digits}{}", "=".repeat((8 - digits.len() % 8) % 8))
 }
 
-/// How many characters of a secret may remain: what is shorter says little about it.
+/// The number of characters of a secret that may remain. Shorter parts say little about the secret.
 const REMAINS: usize = 6;
 
-/// The lock file names a request by its SHA-256, which contains any six characters now and then.
+/// Removes SHA-256 digests. The lock file identifies a request by its digest, which can contain any
+/// six characters by chance.
 fn without_digests(text: &str) -> String {
     let is_hex = |part: &&str| part.len() == 64 && part.bytes().all(|b| b.is_ascii_hexdigit());
     text.split('"').filter(|part| !is_hex(part)).collect::<Vec<_>>().join("\"")
@@ -253,7 +254,7 @@ fn try_all(case: &Case, secret: &str) {
     }
 }
 
-/// The answer with a SAML status.
+/// The index of the answer with a SAML status.
 const SAML: usize = 5;
 
 /// The answers in which a server may repeat a secret outside the text of an error.
@@ -295,7 +296,8 @@ fn answers(secret: &str) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Runs a case with this secret, and expects it nowhere in a failure or a log.
+/// Runs a case with this secret, and expects that neither the failure nor the log contains the
+/// secret.
 fn hides(case: &Case, options: &str, secret: &str, server: &Server) {
     let (name, line, variables) = *case;
     let world = World::new();
@@ -316,9 +318,9 @@ fn hides(case: &Case, options: &str, secret: &str, server: &Server) {
     assert!(!shown.contains(secret), "{name}{options}: {shown}");
 }
 
-/// The text of an error is not the only place where a server can repeat a secret.
+/// A server can repeat a secret in places other than the text of an error.
 #[test]
-fn a_secret_is_not_printed_in_another_place() {
+fn a_secret_that_is_repeated_outside_an_error_is_not_printed() {
     let secret = "hunter2-q8Zk2V";
     let saml = " --token-type=urn:ietf:params:oauth:token-type:saml2";
     let answers = answers(secret);
@@ -339,9 +341,9 @@ fn a_secret_is_not_printed_in_another_place() {
     });
 }
 
-/// The response to the request that sends a secret is not the only one that can repeat it.
+/// A server can repeat a secret in the response to a later request.
 #[test]
-fn a_secret_is_not_printed_after_a_later_request() {
+fn a_secret_that_a_later_response_repeats_is_not_printed() {
     let secret = "hunter2-q8Zk2V";
     let login = r#"{"auth":{"client_token":"hvs.other-0123456789abcdef","lease_duration":60}}"#;
     let keys = r#"{"AccessKeyId":"AKIDC","SecretAccessKey":"k","Token":"t",

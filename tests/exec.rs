@@ -18,7 +18,7 @@ use common::{Run, World};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::json as object;
 
-/// The run of a shell script below `exec`, with the default handling of signals.
+/// The command that runs a shell script under `exec`, with the default handling of signals.
 fn exec(world: &World, options: &str, script: &str) -> Command {
     let line = format!("exec --credentials={{dir}}/c.json --log-file={{dir}}/log {options} --");
     let run = world.command(&line, &[]);
@@ -49,11 +49,11 @@ const SELECTING: &str = "GCE_METADATA_MTLS_MODE google_application_credentials G
      CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE CLOUDSDK_AUTH_DISABLE_CREDENTIALS \
      CLOUDSDK_AUTH_IMPERSONATE_SERVICE_ACCOUNT CLOUDSDK_CORE_ACCOUNT CLOUDSDK_CORE_CHECK_GCE_METADATA";
 
-/// Variables that select a project or a place, which remain.
+/// Variables that select a project or a region. They are not removed.
 const OTHER: [&str; 4] =
     ["CLOUDSDK_CORE_PROJECT", "CLOUDSDK_COMPUTE_REGION", "GOOGLE_CLOUD_PROJECT", "GOOGLE_REGION"];
 
-/// The content of the file once it exists.
+/// Waits until the file contains a complete line, and returns its content.
 fn await_file(path: &Path) -> String {
     let start = Instant::now();
     while start.elapsed() < Duration::from_secs(10) {
@@ -157,9 +157,9 @@ fn the_environment_selects_only_the_server() {
     assert!(!Path::new(folder).exists());
 }
 
-/// With another entry, clients such as curl and Python would use the proxy.
+/// If another entry were added, clients such as curl and Python would use the proxy.
 #[test]
-fn no_proxy_for_every_host_stays() {
+fn a_no_proxy_list_that_matches_every_host_gets_no_other_entry() {
     let google = Google::new();
     let world = google.world(true);
     for variables in [
@@ -210,9 +210,10 @@ fn the_reason_that_the_command_does_not_start_is_named() {
     }
 }
 
-/// The folder is removed even when no file can be opened. With fewer files, the loader fails.
+/// The folder is removed even when no file can be opened. With a lower limit, the dynamic loader
+/// fails.
 #[test]
-fn the_limit_that_prevents_a_start_is_named() {
+fn the_limit_that_prevents_the_start_of_the_command_is_named() {
     let google = Google::new();
     let world = google.world(true);
     fs::create_dir(world.path("tmp")).unwrap();
@@ -240,7 +241,7 @@ fn the_exit_status_is_that_of_the_command() {
         ("kill -TERM $$", 128 + 15),
         ("kill -KILL $$", 128 + 9),
         ("ulimit -c 0; kill -SEGV $$", 128 + 11),
-        // What the command writes to its configuration is removed with it.
+        // Files that the command writes to its configuration folder are removed with the folder.
         ("mkdir -p $CLOUDSDK_CONFIG/a/b; touch $CLOUDSDK_CONFIG/a/b/c; exit 3", 3),
     ] {
         let run = run(&world, "", script);
@@ -320,7 +321,7 @@ fn the_standard_streams_are_those_of_the_command() {
     assert!(output.stdout == bytes && output.stderr == b"error\n");
     assert!(world.read("stdin").starts_with("pipe:"));
 
-    // The command has no file that it would not have without this program.
+    // The command has no open file that it would not have without this program.
     let lists = "ls /proc/$$/fd; true";
     let without = Command::new("/bin/sh").args(["-c", lists]).output().unwrap();
     assert_eq!(run(&world, "", lists).stdout, String::from_utf8(without.stdout).unwrap());
@@ -337,8 +338,8 @@ fn the_standard_streams_are_those_of_the_command() {
     }
 }
 
-/// Notes each signal in the file `signals`, and ends after SIGTERM with 9. The process waits in short
-/// steps, after which the shell handles a signal.
+/// Writes the name of each signal to the file `signals`, and ends after SIGTERM with status 9. The
+/// process waits in short steps, because the shell handles a signal only after a step.
 const NOTES: &str =
     "for name in HUP USR1 USR2 INT QUIT WINCH; do trap \"echo $name >> signals\" $name; done;
     trap 'echo TERM >> signals; exit 9' TERM; echo $$ > pid; while :; do sleep 0.02; done";
@@ -389,12 +390,13 @@ fn a_signal_that_ends_the_command_is_its_exit_status() {
     }
 }
 
-/// The run on a terminal of its own, whose keys are standard input.
+/// Runs a command on a separate terminal. The standard input of the child is the keyboard of the
+/// terminal.
 fn on_terminal(world: &World, command: &Command) -> Child {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     let line = shlex::try_join(words.map(|word| word.to_str().unwrap())).unwrap();
     let mut terminal = Command::new("script");
-    // The shell of script(1) would get the signals too.
+    // Without exec, the shell of script(1) would get the signals too.
     terminal.args(["--quiet", "--return", "--command", &format!("exec {line}"), "/dev/null"]);
     terminal.env_clear();
     terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -402,8 +404,9 @@ fn on_terminal(world: &World, command: &Command) -> Child {
     terminal.spawn().expect("script(1) of util-linux")
 }
 
-/// The terminal sends SIGINT to `wif-token` and to the command: the command gets it once, and twice
-/// would make terraform stop hard. In another process group, the terminal does not reach it.
+/// The terminal sends SIGINT to `wif-token` and to the command. The command must get it only once,
+/// because a second SIGINT makes terraform stop at once. A command in another process group does
+/// not get the signal from the terminal.
 #[test]
 fn the_interrupt_of_a_terminal_reaches_the_command_once() {
     let google = Google::new();
@@ -514,9 +517,9 @@ fn a_signal_after_a_check_reaches_the_command() {
     assert!(leaves_nothing(&world));
 }
 
-/// Where SIGCHLD is ignored, the kernel keeps no exit status.
+/// If SIGCHLD is ignored, the kernel keeps no exit status.
 #[test]
-fn the_exit_status_is_known_where_a_parent_ignores_the_end_of_children() {
+fn the_exit_status_is_known_if_the_parent_ignores_sigchld() {
     let google = Google::new();
     let world = google.world(true);
     let command = exec(&world, "", "exit 42");
@@ -527,7 +530,7 @@ fn the_exit_status_is_known_where_a_parent_ignores_the_end_of_children() {
     assert_eq!((run.status, run.stderr.as_str()), (42, ""));
 }
 
-/// A signal may come before the command is started, while it is, or after.
+/// A signal may arrive before, during or after the start of the command.
 #[test]
 fn a_signal_at_any_moment_ends_the_command() {
     let google = Google::new();

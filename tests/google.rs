@@ -16,12 +16,12 @@ use serde_json::json;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_wif-token");
 
-/// How often a script of these tests has run.
+/// The number of times that the script of a test has run.
 fn count(world: &World) -> usize {
     fs::read_to_string(world.path("runs")).unwrap_or_default().lines().count()
 }
 
-/// A run with a credential file that runs this command, and how long it took.
+/// Runs the program with a credential file that runs `command`, and returns how long the run took.
 fn run(world: &World, command: &str, variables: &[(&str, &str)]) -> (Run, Duration) {
     let server = Server::text("500 Internal Server Error", "text/plain", "");
     configure(world, &server, |config| {
@@ -42,7 +42,7 @@ fn refused((run, elapsed): &(Run, Duration)) {
     assert!(*elapsed < Duration::from_secs(4), "{elapsed:?}");
 }
 
-/// A script that counts its runs and runs the program with these arguments.
+/// Creates a script that counts its runs and runs the program with these arguments.
 fn script(world: &World, arguments: &str) -> String {
     let text = format!("#!/bin/sh\necho >>{{dir}}/runs\nexec {PROGRAM} {arguments}\n");
     let path = world.write("script", world.fill(&text));
@@ -86,7 +86,7 @@ fn a_loop_with_the_output_file_of_a_client_ends_at_its_time_limit() {
     assert!(count(&world) <= 2, "{}", count(&world));
 }
 
-/// Nothing in the environment of a run says which runs led to it.
+/// The environment of a run does not contain the runs that led to it.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_loop_through_a_program_that_clears_the_environment_ends() {

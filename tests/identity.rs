@@ -41,7 +41,7 @@ fn the_variable_of_the_ci_job() {
 
 #[cfg(unix)]
 #[test]
-fn the_program_that_path_leads_to() {
+fn the_program_that_is_found_in_path() {
     use std::os::unix::fs::PermissionsExt;
     let world = World::new();
     for (folder, life) in [("one", 3000), ("two", 3600)] {
@@ -196,7 +196,7 @@ fn the_credential_file_of_google_and_its_source() {
     assert_ne!(first, second);
     write("one", "/third@");
     let [third, _] = tokens(&world, "google --credentials={dir}/one", same);
-    assert_ne!(first, third, "the file leads to another account now");
+    assert_ne!(first, third, "the file now selects another account");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 const URL: &str = "keep url --url={url}/ --output-file={dir}/out --log-file={dir}/log";
 
-/// The status of the next responses of an issuer; 200 for a new token.
+/// The status of the next responses from an issuer; 200 stands for a new token.
 type Status = Arc<AtomicUsize>;
 
 /// An issuer that returns a new token with this lifetime, in seconds, for each request.
@@ -52,7 +52,7 @@ fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     panic!("not within 30 s: {what}");
 }
 
-/// A running `keep` in its folder.
+/// A running `keep`, and its folder.
 struct Keeping<'a> {
     child: Child,
     world: &'a World,
@@ -78,7 +78,7 @@ impl<'a> Keeping<'a> {
         std::fs::read_to_string(self.world.path("out")).ok().filter(|text| !text.is_empty())
     }
 
-    /// Waits until the file contains a token other than this one.
+    /// Waits until the file contains a token other than `old`.
     fn after(&self, old: &str) -> String {
         until("another token", || self.file().filter(|text| text != old))
     }
@@ -92,7 +92,7 @@ impl<'a> Keeping<'a> {
         until(text, || (self.log().matches(text).count() >= times).then_some(()));
     }
 
-    /// Waits for its end, and returns its output and status.
+    /// Waits for the end of `keep`, and returns its output and status.
     fn ended(mut self) -> Run {
         until("the end", || self.child.try_wait().unwrap());
         let (log, child) = (self.log(), std::mem::replace(&mut self.child, dummy()));
@@ -100,7 +100,7 @@ impl<'a> Keeping<'a> {
         Run::new(child.wait_with_output().unwrap())
     }
 
-    /// Stops it as a service manager does.
+    /// Stops `keep` as a service manager does.
     fn stop(self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
         let run = self.ended();
@@ -160,7 +160,7 @@ fn a_missing_or_damaged_file_is_written_again_without_a_request() {
 }
 
 #[test]
-fn a_file_whose_directory_is_gone_for_a_while_is_written_again() {
+fn a_file_is_written_again_when_its_directory_exists_again() {
     let world = World::new();
     let (server, _) = issuer(3600);
     let (folder, file) = (world.path("sub"), world.path("sub/out"));
@@ -179,7 +179,7 @@ fn a_file_whose_directory_is_gone_for_a_while_is_written_again() {
 
 /// The first token shows that the path is correct, so that a file that cannot be written later is an outage.
 #[test]
-fn a_file_that_cannot_be_written_is_waited_out_even_after_the_token_has_expired() {
+fn keep_waits_for_a_file_that_cannot_be_written_even_after_the_token_has_expired() {
     let world = World::new();
     let (server, _) = issuer(4);
     let (folder, file) = (world.path("sub"), world.path("sub/out"));
@@ -198,7 +198,7 @@ fn a_file_that_cannot_be_written_is_waited_out_even_after_the_token_has_expired(
 }
 
 #[test]
-fn a_document_is_for_clients_that_run_the_program() {
+fn clients_that_run_the_program_use_a_document_in_the_file() {
     let world = World::new();
     let (server, _) = issuer(3600);
     let keeping = Keeping::start(&world, &format!("{URL} --format=json"), &server);
@@ -231,7 +231,7 @@ fn a_document_is_renewed_before_its_expiration_time() {
 }
 
 #[test]
-fn without_a_token_only_an_outage_is_waited_out() {
+fn before_the_first_token_keep_waits_only_for_the_end_of_an_outage() {
     let world = World::new();
     let (server, status) = issuer(3600);
     status.store(403, Ordering::SeqCst);
@@ -264,7 +264,7 @@ fn a_refusal_ends_the_run_when_the_token_has_expired() {
     status.store(403, Ordering::SeqCst);
     keeping.logged("next attempt at", 1);
     let run = keeping.ended();
-    assert!(now() >= expiry, "it ended before the token expired");
+    assert!(now() >= expiry, "keep ended before the token expired");
     assert_eq!((run.status, world.read("out")), (5, token), "{run:?}");
 }
 
@@ -286,7 +286,7 @@ fn two_runs_with_one_file_share_their_tokens() {
 }
 
 #[test]
-fn a_token_of_another_run_is_left_alone() {
+fn a_token_that_another_run_wrote_is_not_replaced() {
     let world = World::new();
     let (server, _) = issuer(3600);
     let other = common::jwt(60);
@@ -344,7 +344,7 @@ fn the_service_manager_learns_what_happens() {
 }
 
 #[test]
-fn a_service_manager_that_does_not_read_is_not_waited_for() {
+fn keep_does_not_wait_for_a_service_manager_that_does_not_read() {
     let world = World::new();
     let (server, _) = issuer(3600);
     let socket = UnixDatagram::bind(world.path("notify")).unwrap();

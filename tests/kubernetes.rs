@@ -20,7 +20,8 @@ fn a_projected_token_is_read_again() {
     }
 }
 
-/// A proxy that accepts CONNECT once, and the head of the request that it received.
+/// Starts a proxy that accepts CONNECT once. Returns its URL, and the head of the request that it
+/// receives.
 fn proxy() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://jane:hunter2-client-secret@{}", listener.local_addr().unwrap());
@@ -45,7 +46,7 @@ fn proxy() -> (String, mpsc::Receiver<String>) {
 }
 
 #[test]
-fn a_proxy_of_the_cluster_is_used_for_every_host() {
+fn the_proxy_in_the_kubeconfig_is_used_for_every_host() {
     let world = World::new();
     let answer = json(&format!(r#"{{"status":{{"token":"{}"}}}}"#, jwt(3600)));
     let server = Server::new(move |_| answer.clone());

@@ -1,5 +1,5 @@
-//! The modules form layers: every `use` leads to a lower layer or stays inside its own module, and no
-//! two files of the same module use each other in a circle.
+//! The modules form layers: every `use` refers to a lower layer or to its own module, and no two
+//! files of the same module use each other in a circle.
 //!
 //! docs/architecture.md shows the layers. This test reads the text of `crate::…` and `super::…`
 //! paths outside unit tests.
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules, from the lowest layer to the highest. Those of one row do not use each other.
+/// The modules, from the lowest layer to the highest. The modules in one row do not use each other.
 const LAYERS: &[&[&str]] = &[
     &["hex"],
     &["der", "formats", "redaction", "secret", "show", "spread"],
@@ -29,7 +29,7 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 #[test]
-fn every_arrow_points_down() {
+fn every_module_uses_only_lower_layers() {
     let layer = |module: &str| LAYERS.iter().position(|layer| layer.contains(&module));
     let mut wrong = Vec::new();
     for (file, text) in files() {
@@ -43,7 +43,11 @@ fn every_arrow_points_down() {
             }
         }
     }
-    assert!(wrong.is_empty(), "arrows that do not point down:\n{}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "uses of a module that is not in a lower layer:\n{}",
+        wrong.join("\n")
+    );
 }
 
 #[test]
@@ -85,7 +89,7 @@ fn reached<'a>(
 }
 
 #[test]
-fn the_reader_of_this_test_sees_arrows() {
+fn the_parser_of_this_test_finds_arrows() {
     let text = "use crate::{files, lock};\nuse crate::http::Url;\nlet x = crate::error::one_line;";
     let found: BTreeSet<String> = used(text).collect();
     assert_eq!(found, ["error", "files", "http", "lock"].map(str::to_owned).into());
@@ -159,7 +163,7 @@ fn paths(text: &str, from: &str) -> Vec<String> {
     found
 }
 
-/// The paths that begin with `start`, which stands for `prefix`.
+/// The paths that begin with `start`. `prefix` is the module path that `start` stands for.
 fn expanded(text: &str, start: &str, prefix: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (index, _) in text.match_indices(start) {
@@ -171,7 +175,7 @@ fn expanded(text: &str, start: &str, prefix: &str) -> Vec<String> {
     found
 }
 
-/// Adds the path that begins here, or each of those in braces.
+/// Adds the path at the start of `text`, or each of the paths in braces.
 fn expand(text: &str, prefix: &str, found: &mut Vec<String>) {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let end = text.find(|c: char| !is_name(c) && c != ':').unwrap_or(text.len());

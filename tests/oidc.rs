@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use common::server::{Server, json};
 use common::{World, holds_no_secret, jwt};
 
-/// An issuer with these responses to token requests, given the number of the request.
+/// Starts an issuer. `answer` returns the response to each token request, and gets the number of
+/// earlier ones.
 fn issuer(answer: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static) -> Server {
     let count = AtomicUsize::new(0);
     Server::new(move |request| match request.line.starts_with("GET /.well-known/") {

@@ -17,8 +17,8 @@ use common::{Run, World, jwt, terminal};
 
 const INTERACTIVE: (&str, &str) = ("GOOGLE_EXTERNAL_ACCOUNT_INTERACTIVE", "1");
 
-/// An issuer that gives a code with an interval of one second and answers `/token` with `answer`;
-/// the number counts the requests of that path.
+/// Starts an issuer that returns a code with an interval of one second, and responds to `/token`
+/// with `answer`, which gets the number of earlier requests for this path.
 fn issuer(answer: impl Fn(&Request, usize) -> Vec<u8> + Send + Sync + 'static) -> Server {
     let count = AtomicUsize::new(0);
     Server::new(move |request| {
@@ -74,7 +74,7 @@ fn the_file_of_the_refresh_token_is_private() {
     assert_eq!(kept.metadata().unwrap().permissions().mode() & 0o777, 0o600);
 }
 
-/// The seconds between the polls of a sign-in that succeeds after these responses.
+/// Returns the seconds between the polls of a sign-in that succeeds after these responses.
 fn pauses(answers: Vec<Vec<u8>>) -> Vec<u64> {
     let world = World::new();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -107,7 +107,7 @@ fn a_run_that_waits_for_a_sign_in_gets_its_token() {
         world.run(&line(&server)).document();
         assert_eq!(person.join().unwrap(), 0);
     });
-    assert_eq!(bodies(&server).len(), 4, "one sign-in, three questions");
+    assert_eq!(bodies(&server).len(), 4, "one device code and three polls");
 }
 
 #[test]
@@ -123,13 +123,13 @@ fn an_idle_connection_is_not_reused() {
 }
 
 #[test]
-fn errors_double_the_pause() {
+fn each_network_error_or_503_doubles_the_pause() {
     let (cut_off, busy) = (Vec::new(), response("503 Busy", "text/plain", ""));
     assert_eq!(pauses(vec![cut_off, busy]), [2, 4]);
 }
 
 #[test]
-fn without_a_terminal_no_user_is_asked() {
+fn without_a_terminal_the_run_does_not_ask_a_user() {
     let world = World::new();
     let server = issuer(|_, _| tokens("unused"));
     // setsid(1) detaches the run from the terminal of the tests, if there is one.

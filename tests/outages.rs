@@ -20,7 +20,7 @@ fn client(world: &World, server: &Server, secret: &str) -> Run {
     world.run_with(&CLIENT.replace("{url}", &server.url), &[("SECRET", secret)])
 }
 
-/// An issuer with the given responses of its token endpoint.
+/// Starts an issuer whose token endpoint returns these responses.
 fn issuer(token: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Server {
     Server::new(move |request| match request.line.contains("/.well-known/") {
         true => {
@@ -56,7 +56,7 @@ fn a_cached_token_that_is_still_valid_bridges_an_outage() {
     let bridged = world.run(&format!("{line} --log-file={{dir}}/log"));
     assert_eq!(bridged.token(), first.token());
     let until = bridged.document()["expiration_time"].as_i64().unwrap();
-    assert!((until - expiry).abs() <= 1, "the true expiry: {until}");
+    assert!((until - expiry).abs() <= 1, "the real expiry: {until}");
     assert!(world.read("log").contains("until it expires at"), "{}", world.read("log"));
     assert_eq!(first.stdout.trim_end(), {
         let file: serde_json::Value = serde_json::from_str(&world.read("out")).unwrap();
@@ -246,7 +246,7 @@ fn a_waiting_run_uses_a_token_that_is_cached_in_the_meantime() {
     assert_eq!((run.token(), posts(&server)), (token, 2), "{}", log());
 }
 
-/// An issuer that refuses every request but the first.
+/// An issuer that refuses every request except the first.
 fn refusing_after_one_token() -> Server {
     let (asked, token) = (AtomicUsize::new(0), jwt(3600));
     issuer(move || match asked.fetch_add(1, Ordering::SeqCst) {

@@ -32,7 +32,7 @@ fn a_valid_cached_token_is_used_without_the_source() {
 }
 
 #[test]
-fn another_request_does_not_get_the_token_of_this_one() {
+fn a_cached_token_is_not_used_for_another_request() {
     let world = world();
     world.run(FILE).document();
     let kept = world.read("out");
@@ -74,7 +74,7 @@ fn the_file_is_private_and_replaced_atomically() {
 }
 
 #[test]
-fn a_poisoned_file_is_replaced() {
+fn an_output_file_with_an_invalid_document_is_replaced() {
     let world = world();
     let good = {
         world.run(FILE).document();
@@ -136,7 +136,10 @@ fn links_pipes_sockets_and_devices_are_left_alone() {
     let world = world();
     let kind = || fs::symlink_metadata(world.path("out")).unwrap().file_type();
     let clear = || {
-        assert!(!world.path("out.lock").exists(), "without a file to cache in, there is no lock");
+        assert!(
+            !world.path("out.lock").exists(),
+            "without a file for the cache, there is no lock file"
+        );
         fs::remove_file(world.path("out")).unwrap();
     };
 
@@ -186,7 +189,7 @@ fn a_cached_file_or_lock_that_others_can_write_to_is_ignored() {
     world.run(&format!("{FILE} --timeout=2")).document();
 }
 
-/// Only the system administrator can give a file to another user.
+/// Only root can give a file to another user, so the test does nothing for other users.
 #[cfg(unix)]
 #[test]
 fn a_cached_file_or_lock_of_another_user_is_ignored() {
@@ -274,7 +277,7 @@ fn a_token_is_printed_despite_a_file_size_limit() {
     assert!(!world.path("out").exists());
 }
 
-/// Another user owns the parent directory.
+/// Another user owns the parent directory, and exchanges the directory during the run.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_file_in_a_directory_that_takes_the_place_of_another_is_not_replaced() {

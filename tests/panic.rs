@@ -1,7 +1,8 @@
-//! A panic becomes an `INTERNAL` failure: never a signal, never a backtrace. That of a metadata server is
-//! the failure of one request.
+//! A panic becomes an `INTERNAL` failure, without a signal or a backtrace. A panic in a metadata
+//! server fails only one request.
 //!
-//! This file is its own harness: the process that panics must have standard output to itself.
+//! This file is its own test harness, because the process that panics must be the only one that
+//! uses standard output.
 
 use std::process::{Command, ExitCode};
 
@@ -9,7 +10,7 @@ use wif_token::contract::exit::{Exit, FailureForm};
 use wif_token::options::{Format, Options};
 use wif_token::world::Deadline;
 
-/// The place of the panic, and the panic, whose text is a secret.
+/// The line of the panic, and a function that panics with a secret as its text.
 const PANIC: (u32, fn()) = (line!(), || panic!("hunter2-in-a-panic"));
 
 fn main() -> ExitCode {
@@ -82,7 +83,8 @@ mod server {
     /// The number of panics after which the server ends.
     pub(super) const PANICS: usize = 16;
 
-    /// Asks a server whose fetches panic while they hold a lock, except one, and prints the responses.
+    /// Sends requests to a server whose fetches, except one, panic while they hold a lock, and
+    /// prints the responses.
     pub(super) fn panics() {
         Exit::new(FailureForm::MESSAGE, Deadline::after(Duration::from_secs(60))).on_panic();
         let folder = tempfile::tempdir().expect("a folder");

@@ -1,4 +1,4 @@
-//! A proxy that refuses a connection: the reason in its status and headers.
+//! A proxy that refuses a connection: the reason is in its status and headers.
 
 mod common;
 
@@ -11,7 +11,7 @@ use common::World;
 const LINE: &str = "oidc --issuer=https://idp.example --client-id=c --client-secret=env:SECRET \
                     --log-file={dir}/log";
 
-/// The address of a proxy that responds to one CONNECT request with this head.
+/// Starts a proxy that responds to one CONNECT request with this head, and returns its address.
 fn proxy(head: &str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (address, head) = (listener.local_addr().unwrap(), head.replace('|', "\r\n"));
@@ -43,7 +43,7 @@ fn a_proxy_that_repeats_its_password_does_not_show_it() {
 
 /// A proxy that sends its response byte by byte has no more time than one that sends nothing.
 #[test]
-fn a_slow_proxy_does_not_extend_its_request() {
+fn a_slow_proxy_does_not_extend_the_timeout_of_a_request() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     thread::spawn(move || {
@@ -66,7 +66,7 @@ fn a_slow_proxy_does_not_extend_its_request() {
 }
 
 #[test]
-fn the_reason_of_a_proxy_is_named_with_its_fix() {
+fn the_reason_for_a_refusal_by_a_proxy_is_named_with_a_fix() {
     let (user, nobody) = ("jane:hunter2-client-secret@", "");
     for (account, head, expected) in [
         (

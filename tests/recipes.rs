@@ -1,6 +1,7 @@
-//! The recipes on the pages of the sources `command`, `file` and `env` and in the guides: each runs exactly
-//! as the page gives it, with a script in the tool's place that requires those words and prints what the
-//! tool is documented to print, or with a file as the tool is documented to write it.
+//! The recipes on the pages of the sources `command`, `file` and `env` and in the guides: each runs
+//! exactly as on the page, with a script in place of the tool that requires the words of the recipe
+//! and prints the documented output of the tool, or with a file as the tool is documented to write
+//! it.
 #![cfg(unix)]
 
 mod common;
@@ -10,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use common::{World, jwt};
 
-/// Exit statuses.
+/// The exit statuses of failures.
 const ABSENT: i32 = 4;
 const EXPIRED: i32 = 8;
 
@@ -54,7 +55,7 @@ fn spire(token: &str) -> String {
 }
 
 #[test]
-fn programs_of_others() {
+fn recipes_with_programs_of_other_projects() {
     let world = World::new();
     let page = page("sources/command");
     let token = jwt(3600);
@@ -100,7 +101,7 @@ fn programs_of_others() {
     }
 }
 
-/// The SPIRE agent in its guide is that on the page of the source.
+/// The recipe for the SPIRE agent in its guide is the recipe on the page of the source.
 #[test]
 fn the_guide_has_the_recipe_of_the_page() {
     let recipe = "`command --field=0.svids.0.svid -- /opt/spire/bin/spire-agent api fetch jwt -audience \
@@ -108,7 +109,7 @@ fn the_guide_has_the_recipe_of_the_page() {
     assert!(page("guides/spiffe").contains(recipe) && page("sources/command").contains(recipe));
 }
 
-/// What each program writes, and what follows the token in its file:
+/// The files that programs write, and the text that follows the token in each:
 ///
 /// - Nomad: <https://developer.hashicorp.com/nomad/docs/job-specification/identity>
 /// - spiffe-helper: <https://github.com/spiffe/spiffe-helper/blob/main/pkg/disk/json.go>
@@ -117,7 +118,7 @@ fn the_guide_has_the_recipe_of_the_page() {
 /// - htgettoken: <https://github.com/fermitools/htgettoken/blob/master/htgettoken.1>
 /// - systemd: <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#Credentials>
 #[test]
-fn files_of_others() {
+fn recipes_with_files_of_other_projects() {
     let world = World::new();
     for (pages, path, end) in [
         (&["sources/file", "guides/nomad"][..], "/secrets/nomad_google.jwt", ""),
@@ -149,7 +150,7 @@ fn files_of_others() {
 }
 
 #[test]
-fn an_arguments_file_holds_quotes() {
+fn an_arguments_file_can_contain_quotes_inside_an_argument() {
     let world = World::new();
     let token = jwt(3600);
     let page = page("sources/command");
@@ -167,7 +168,7 @@ fn an_arguments_file_holds_quotes() {
 /// Nomad: the variable of a named identity.
 /// <https://developer.hashicorp.com/nomad/docs/job-specification/identity>
 #[test]
-fn variables_of_others() {
+fn recipes_with_variables_of_other_projects() {
     for (page, names, variable) in [
         (page("sources/env"), "variable: 'MY_TOKEN'", "MY_TOKEN"),
         (page("guides/nomad"), "name = \"google\"", "NOMAD_TOKEN_google"),

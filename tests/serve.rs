@@ -1,4 +1,5 @@
-//! `serve`: the protocol of a metadata server, who gets an answer, and what the server withstands.
+//! `serve`: the protocol of a metadata server, which clients get a response, and robustness against
+//! clients and failures.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -165,7 +166,7 @@ fn an_access_token_has_the_scopes_that_the_client_requests() {
         assert_eq!(response["token_type"], "Bearer");
         assert!(response["expires_in"].as_i64().unwrap() > 3600, "{response}");
         if query == "?scopes=" || query == "?scopes=,%20" {
-            continue; // the token of the first request
+            continue; // the response has the token of the first request
         }
         let requests = google.server.requests();
         let last = requests.iter().rfind(|request| method(request) == "generateAccessToken");
@@ -224,7 +225,7 @@ fn an_id_token_has_the_requested_audience() {
 }
 
 #[test]
-fn head_has_no_body_and_post_is_only_for_a_token() {
+fn a_head_request_gets_no_body_and_post_is_allowed_only_for_tokens() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -329,7 +330,7 @@ fn a_request_requires_the_header_and_the_host_of_the_server() {
 }
 
 #[test]
-fn the_subject_token_needs_its_secret() {
+fn a_request_for_the_subject_token_requires_the_secret() {
     let google = Google::new();
     let world = google.world(true);
     let subject_token = world.read("t");
@@ -415,7 +416,7 @@ s.sendall(('GET ' + sys.argv[2] + ' HTTP/1.1\\r\\nHost: ' + sys.argv[1] + '\\r\\
 print(s.recv(65536).decode(errors='replace'))
 ";
 
-/// What a client of user 65534 gets.
+/// Sends a request as user 65534, and returns the response.
 fn ask_as_nobody(arguments: &[&str]) -> String {
     let mut client = Command::new("/usr/bin/python3");
     client.env_clear().args(["-c", PYTHON]).args(arguments).uid(65534).gid(65534);
@@ -453,7 +454,7 @@ fn another_user_gets_nothing() {
     assert!(ask_as_nobody(&[&serving.address, &path]).contains(IMPERSONATED));
     drop(serving);
 
-    // Root is allowed where the server belongs to another user.
+    // Root may connect to a server that belongs to another user.
     let world = google.world(true);
     for name in ["", "c.json", "t"] {
         std::os::unix::fs::chown(world.path(name), Some(65534), Some(65534)).unwrap();
@@ -498,7 +499,7 @@ fn a_user_without_an_id_in_the_user_namespace_gets_nothing() {
     assert!(response.starts_with("HTTP/1.1 403 "), "{response}");
     drop(serving);
 
-    // In a network of its own, no such user can connect.
+    // In a separate network namespace, no such user can connect.
     let client = format!("exec python3 -c \"$CLIENT\" $GCE_METADATA_HOST {ROOT}project/project-id");
     let program = env!("CARGO_BIN_EXE_wif-token");
     let mut command = own_network("exec \"$0\" exec --credentials=\"$1\" -- sh -c \"$2\"");
@@ -517,7 +518,7 @@ fn a_user_without_an_id_in_the_user_namespace_gets_nothing() {
 // Robustness.
 
 #[test]
-fn a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {
+fn the_connection_of_a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -544,7 +545,7 @@ fn a_slow_request_is_closed_after_five_seconds_and_delays_nobody() {
 }
 
 #[test]
-fn the_oldest_idle_connection_makes_room() {
+fn the_oldest_idle_connection_is_closed_for_a_new_one() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -594,12 +595,12 @@ fn idle_connections_delay_a_request_at_most(begun: &str, longest: Duration) {
         assert_eq!(serving.get("/").status, 200);
         start.elapsed()
     };
-    // On a busy machine, one of three.
+    // On a busy machine, one of three attempts must be fast enough.
     assert!((0..3).map(delay).any(|delay| delay < longest), "{begun}");
     assert_eq!(serving.end().code(), Some(0));
 }
 
-/// The kernel does not find the other end of such a connection.
+/// The kernel no longer finds the other end of a connection that was closed at once.
 #[test]
 fn connections_that_are_closed_at_once_cost_little() {
     let google = Google::new();
@@ -657,7 +658,7 @@ fn requests_that_are_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
-fn a_client_that_asks_before_it_sends_a_body_is_not_kept_waiting() {
+fn a_client_that_expects_100_continue_gets_it_at_once() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -706,7 +707,7 @@ fn a_client_that_waits_for_a_change_gets_no_response_before_its_timeout() {
         assert_eq!(response.body, "example-project");
         assert_eq!(response.header("ETag"), Some(tag.as_str()));
     }
-    // Without a timeout, they wait until other clients need the connections.
+    // Without a timeout, clients wait until other clients need the connections.
     let mut waiting: Vec<Client> = (0..64).map(|_| Client::connect(&serving.address)).collect();
     waiting.iter_mut().for_each(|client| ask(client, &format!("true&last_etag={tag}")));
     let mut ticks = None;
@@ -716,7 +717,7 @@ fn a_client_that_waits_for_a_change_gets_no_response_before_its_timeout() {
     assert_eq!(serving.get("/").status, 200);
     assert!(waiting[0].is_closed_after(Duration::from_secs(5)));
     assert!(serving.ticks() - ticks.unwrap() < 20, "the server uses no CPU time while it waits");
-    // Those that have gone leave nothing.
+    // Clients that have disconnected leave no open files.
     drop(waiting);
     let folder = format!("/proc/{}/fd", serving.child.id());
     let started = Instant::now();
@@ -767,8 +768,8 @@ fn a_client_that_does_not_read_blocks_no_other_client() {
     assert!(serving.memory() < 60 * 1024, "{} KiB", serving.memory());
 }
 
-/// Clients of this host find the server by its variable, which the server has too. The source `google` of
-/// its own credentials does not ask the server itself.
+/// Clients on this host find the server through a variable that the server has too. The source
+/// `google` in the credentials of the server must not send its requests to the server itself.
 #[test]
 fn a_server_is_not_its_own_metadata_server() {
     let google = Google::new();
@@ -795,9 +796,9 @@ fn a_server_is_not_its_own_metadata_server() {
     assert_eq!(google.calls("token"), 0);
 }
 
-/// A program that the credentials run gets the environment without that variable too.
+/// A program that the credentials run does not get the variable that names the server.
 #[test]
-fn the_socket_of_systemd_is_not_its_own_metadata_server() {
+fn a_server_on_a_socket_from_systemd_is_not_its_own_metadata_server() {
     let google = Google::new();
     let world = google.world(true);
     let script = "echo \"<$GCE_METADATA_HOST>\" >> hosts; cat t";
@@ -821,7 +822,7 @@ fn the_socket_of_systemd_is_not_its_own_metadata_server() {
     }
 }
 
-/// The credentials lead back to the server, with a URL of the configuration or of a command.
+/// A URL in the configuration or in a command leads back to the server.
 #[test]
 fn a_server_does_not_wait_for_itself() {
     let google = Google::new();
@@ -865,9 +866,9 @@ fn a_server_does_not_wait_for_itself() {
     assert_eq!(google.calls("token"), 0);
 }
 
-/// systemd would believe what a program says in the name of its service.
+/// systemd would accept a message from a program as a message from the service.
 #[test]
-fn a_program_cannot_speak_to_the_service_manager() {
+fn a_program_cannot_send_messages_to_the_service_manager() {
     const NAMES: [&str; 7] = [
         "NOTIFY_SOCKET",
         "WATCHDOG_PID",
@@ -921,7 +922,7 @@ fn concurrent_first_requests_share_one_exchange() {
 }
 
 #[test]
-fn ten_thousand_requests_leave_nothing() {
+fn ten_thousand_requests_leave_no_memory_or_files() {
     let google = Google::new();
     let world = google.world(true);
     let serving = Serving::start(&world, "");
@@ -941,13 +942,14 @@ fn ten_thousand_requests_leave_nothing() {
     (0..1000).for_each(|_| assert_eq!(serving.get("/").status, 200));
     let after = serving.memory();
     assert!(after <= before + 256, "{before} KiB, then {after} KiB");
-    thread::sleep(Duration::from_millis(300)); // the last clients may have just gone
+    thread::sleep(Duration::from_millis(300)); // the last clients may have just disconnected
     let files = std::fs::read_dir(format!("/proc/{}/fd", serving.child.id())).unwrap().count();
     assert!(files < 20, "{files} open files");
     assert_eq!(google.server.count(), 2);
 }
 
-/// A program may leave a process that is killed with its group, and one that lives on for a while.
+/// A program may leave behind a process that is killed with its group, and one that runs for a
+/// while longer.
 #[test]
 fn programs_leave_no_threads_files_and_processes() {
     let google = Google::new();
@@ -1028,7 +1030,7 @@ fn files_that_hang_do_not_stop_the_server() {
 }
 
 #[test]
-fn without_free_descriptors_the_server_waits() {
+fn a_server_without_free_file_descriptors_waits() {
     let google = Google::new();
     let world = google.world(true);
     let binary = env!("CARGO_BIN_EXE_wif-token");
@@ -1072,7 +1074,8 @@ fn disconnect(google: &Google, serving: &Serving, host: Option<&str>) {
     let host = host.unwrap_or(&serving.address);
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{FLAVOR}\r\n");
     let (start, ticks, calls) = (Instant::now(), serving.ticks(), google.calls("token"));
-    // More than there may be connections: those whose client has gone are not counted.
+    // More than the maximum number of connections: those whose clients have disconnected are not
+    // counted.
     for number in 0..100 {
         let mut client = Client::connect(&serving.address);
         client.send(&get(&token_path(if number % 2 == 0 { "" } else { "?scopes=pubsub" })));
@@ -1107,10 +1110,10 @@ fn many_different_tokens_do_not_accumulate() {
     assert!(response.body.contains("too many different tokens"), "{}", response.body);
 }
 
-// The life of a token, and failures.
+// The lifetime of a token, and failures.
 
 #[test]
-fn a_token_is_renewed_under_five_minutes_and_served_while_that_fails() {
+fn a_token_with_less_than_five_minutes_left_is_renewed_and_served_if_that_takes_long() {
     let google = Google::new();
     google.set(|google| google.life = 200);
     let world = google.world(false);
@@ -1124,7 +1127,7 @@ fn a_token_is_renewed_under_five_minutes_and_served_while_that_fails() {
     assert!(expires_in(&serving.get(&token_path(""))) < 200, "the old one");
     let elapsed = start.elapsed().as_secs_f64();
     assert!((1.9..3.5).contains(&elapsed), "{elapsed}");
-    // The renewal is still under way: nobody else waits for it again.
+    // The renewal is still in progress. No other client waits for it again.
     let start = Instant::now();
     assert!(expires_in(&serving.get(&token_path(""))) < 200);
     assert!(start.elapsed() < Duration::from_millis(500), "{:?}", start.elapsed());
@@ -1169,7 +1172,7 @@ fn the_status_of_a_failure_says_whether_to_retry() {
         assert_eq!(response.body.matches('\n').count(), 1, "{}", response.body);
         common::holds_no_secret(&response.body);
         assert_eq!(response.header("Metadata-Flavor"), Some("Google"));
-        // A failure has no body where only the head is requested.
+        // A failure has no body if only the head is requested.
         assert_eq!(serving.ask("HEAD", &token_path(""), FLAVOR, "").status, status);
     }
     google.set(|google| google.failure = None);
@@ -1284,7 +1287,8 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     assert_eq!(serving.end().code(), Some(0));
     assert!(!path.exists());
 
-    // Another file is not replaced, and a file that replaced the socket is not removed.
+    // A file that is not a socket is not replaced, and a file that replaced the socket is not
+    // removed.
     std::fs::remove_file(world.path("log")).unwrap();
     let serving = start();
     std::fs::remove_file(&path).unwrap();
@@ -1299,10 +1303,10 @@ fn a_socket_file_is_private_and_removed_at_the_end() {
     assert_eq!(run.status, 3, "{run:?}");
 }
 
-/// A server creates its file shortly before it listens. Another one that starts at this moment waits for
-/// it, but not for a program that holds the lock of the directory for long.
+/// A server creates its file shortly before it listens. Another server that starts at this moment
+/// waits for it, but does not wait long for a program that holds the lock on the directory.
 #[test]
-fn a_socket_file_is_not_taken_from_a_server_that_starts() {
+fn the_socket_file_of_a_server_that_is_starting_is_not_replaced() {
     use rustix::fs::{FlockOperation, flock};
     use rustix::io::{FdFlags, fcntl_setfd};
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
@@ -1330,9 +1334,9 @@ fn a_socket_file_is_not_taken_from_a_server_that_starts() {
     assert_eq!(serving.end().code(), Some(0));
 }
 
-/// A server that is stopped accepts no connection, and a pipe in place of the directory has no writer.
+/// A stopped server accepts no connection, and a pipe in place of the directory has no writer.
 #[test]
-fn a_socket_file_is_examined_without_a_wait() {
+fn a_socket_file_is_examined_without_waiting() {
     use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket};
     let google = Google::new();
     let world = google.world(true);
@@ -1350,7 +1354,8 @@ fn a_socket_file_is_examined_without_a_wait() {
     }
 }
 
-/// A run with this socket as descriptor 3, as systemd starts it. `pid` is the value of `LISTEN_PID`.
+/// The command with this socket as descriptor 3, as systemd starts it. `pid` is the value of
+/// `LISTEN_PID`.
 fn activated(command: &Command, socket: &impl AsFd, pid: &str, count: &str) -> Command {
     let script = format!(
         "LISTEN_PID={pid} LISTEN_FDS={count}; export LISTEN_PID LISTEN_FDS; \
@@ -1364,7 +1369,7 @@ fn activated(command: &Command, socket: &impl AsFd, pid: &str, count: &str) -> C
 }
 
 #[test]
-fn the_socket_of_systemd_is_used() {
+fn a_socket_passed_by_systemd_is_used() {
     let google = Google::new();
     let world = google.world(true);
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -1387,10 +1392,13 @@ fn the_socket_of_systemd_is_used() {
     let text = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{FLAVOR}\r\n");
     assert_eq!(serving.send(&text).status, 200);
     assert_eq!(serving.end().code(), Some(0));
-    assert!(path.metadata().unwrap().file_type().is_socket(), "it is systemd's");
+    assert!(
+        path.metadata().unwrap().file_type().is_socket(),
+        "the socket file belongs to systemd and remains"
+    );
 }
 
-/// The same command without its empty `--listen`.
+/// A copy of a command without its empty `--listen`.
 fn without_listen(command: &Command) -> Command {
     let mut plain = Command::new(command.get_program());
     plain.args(command.get_args().filter(|argument| *argument != "--listen="));
@@ -1399,7 +1407,7 @@ fn without_listen(command: &Command) -> Command {
 }
 
 #[test]
-fn a_wrong_socket_of_systemd_is_refused() {
+fn a_wrong_socket_passed_by_systemd_is_refused() {
     let google = Google::new();
     let world = google.world(true);
     let loopback = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::server::{Server, json, response};
 use common::{Run, World, jwt};
 
-/// `corp`, as the AWS CLI names its cache file.
+/// The cache file of the AWS CLI for the session `corp`.
 const CACHE: &str = ".aws/sso/cache/ee0bfd2552fbd840c02cc48b6e823320543c450f.json";
 
 fn cache(access: &str, expiry: &str, refresh: &str) -> String {

@@ -1,4 +1,4 @@
-//! A program that a source runs ends with this process, whatever ends this process.
+//! A program that a source runs ends with the run, whatever ends the run.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -32,11 +32,12 @@ const ENDING: [Signal; 17] = [
     Signal::KILL,
 ];
 
-/// Signals can be ignored in the environment of the tests, such as under `nohup`.
+/// A launcher that restores the default handling of signals, because the tests may run where
+/// signals are ignored, such as under `nohup`.
 const DEFAULT_SIGNALS: [&str; 2] = ["env", "--default-signal"];
 
-/// Starts a run whose program has written its process id, and returns both. `launcher` is a program
-/// with arguments that starts the run.
+/// Starts a run, waits until its program has written its process ID, and returns both. `launcher`
+/// is a program with arguments that starts the run.
 fn started(world: &World, launcher: &[&str]) -> (Child, Pid) {
     world
         .write("program", "#!/bin/sh\necho $$ > \"$1.new\"; mv \"$1.new\" \"$1\"; exec sleep 60\n");
@@ -67,7 +68,7 @@ fn ends_soon(pid: Pid) -> bool {
 }
 
 #[test]
-fn the_program_ends_with_every_signal_that_ends_this_process() {
+fn the_program_ends_with_every_signal_that_ends_the_run() {
     for signal in ENDING {
         let world = World::new();
         let (mut run, program) = started(&world, &DEFAULT_SIGNALS);
@@ -78,9 +79,9 @@ fn the_program_ends_with_every_signal_that_ends_this_process() {
     }
 }
 
-/// A signal may come before the program is started, while it is, or after.
+/// A signal may arrive before, during or after the start of the program.
 #[test]
-fn a_signal_at_any_moment_leaves_no_program() {
+fn a_signal_at_any_moment_leaves_no_program_behind() {
     for delay in 0..60 {
         let world = World::new();
         world.write("program", "#!/bin/sh\necho $$ > \"$1\"; exec sleep 60\n");
@@ -104,14 +105,14 @@ fn a_signal_that_is_ignored_stays_ignored() {
     let (mut run, program) = started(&world, &["/bin/sh", "-c", "trap '' HUP; exec \"$0\" \"$@\""]);
     kill_process(Pid::from_child(&run), Signal::HUP).unwrap();
     thread::sleep(Duration::from_millis(200));
-    assert!(run.try_wait().unwrap().is_none(), "it still runs");
+    assert!(run.try_wait().unwrap().is_none(), "the run has ended");
     kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     run.wait().unwrap();
     assert!(ends_soon(program));
 }
 
 #[test]
-fn the_end_of_a_program_is_noticed_where_a_parent_blocks_its_signal() {
+fn the_end_of_a_program_is_noticed_if_the_parent_blocks_sigchld() {
     let world = World::new();
     let run = world.command("command --timeout=30 -- /bin/sh -c {dir}/none", &[]);
     let mut command = std::process::Command::new("env");

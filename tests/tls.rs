@@ -47,7 +47,7 @@ impl Authority {
         serve(&[&certificate], &key, json(&jwt(3600)))
     }
 
-    /// A server with a valid certificate of an authority below this one, which has expired.
+    /// Starts a server with a valid certificate from an intermediate authority that has expired.
     fn server_of_expired_authority(&self) -> String {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -63,13 +63,14 @@ impl Authority {
         serve(&[&certificate, &between], &key, json(&jwt(3600)))
     }
 
-    /// A server whose certificate has its own address and is valid.
+    /// Starts a server with a valid certificate for its address.
     fn good_server(&self) -> String {
         self.server(&["127.0.0.1"], |_| ())
     }
 }
 
-/// A server with the certificate of an authority, and this certificate.
+/// Starts a server that uses the certificate of an authority, and returns its URL and this
+/// certificate.
 fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -79,8 +80,8 @@ fn self_signed(name: &str, change: impl FnOnce(&mut CertificateParams)) -> (Stri
     (serve(&[&certificate], &key, json(&jwt(3600))), certificate.pem())
 }
 
-/// A server with this certificate chain and this key, which need not match, that sends one response to
-/// every client.
+/// Starts a server with this certificate chain and this key, which may not match. The server sends
+/// one response to every client.
 fn serve(chain: &[&Certificate], key: &KeyPair, answer: Vec<u8>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("https://{}/t", listener.local_addr().unwrap());
@@ -124,7 +125,7 @@ fn plain() -> String {
 }
 
 #[test]
-fn the_authority_of_ca_file_is_trusted_and_no_other() {
+fn only_the_authority_in_ca_file_is_trusted() {
     let (ours, other) = (Authority::new("ours"), Authority::new("other"));
     let world = World::new();
     world.write("ca.pem", &ours.pem);
@@ -152,7 +153,7 @@ fn the_authority_of_ca_file_is_trusted_and_no_other() {
 }
 
 #[test]
-fn a_fault_of_a_certificate_is_named_with_what_to_change() {
+fn a_fault_in_a_certificate_is_named_with_a_fix() {
     let (ours, replaced) = (Authority::new("ours"), Authority::new("ours"));
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, "127.0.0.1");
@@ -219,7 +220,7 @@ fn an_authority_that_is_the_server_is_trusted_if_the_file_contains_exactly_this_
     };
     fails(
         (url, &self_signed("127.0.0.1", |_| ()).1),
-        "it is itself the certificate of an authority",
+        "it is the certificate of an authority (CA:TRUE), not of a server",
     );
     let (url, pem) = self_signed("idp.example", |_| ());
     fails((url, &pem), "it is for a different host name (idp.example)");
@@ -240,7 +241,7 @@ fn the_trust_store_of_the_platform_is_used() {
 }
 
 #[test]
-fn service_fabric_is_known_by_the_hash_of_its_certificate_and_by_its_key() {
+fn service_fabric_is_identified_by_the_hash_of_its_certificate_and_by_its_key() {
     let (key, other) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
     let mut params = CertificateParams::new(vec!["node.example".to_owned()]).unwrap();
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2021, 1, 1));

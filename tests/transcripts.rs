@@ -19,7 +19,7 @@ fn transcripts() {
 
 /// `wif-token help` lists the sources, commands and helpers; `help.txt` has the help of each.
 #[test]
-fn help_is_pinned_for_every_source_command_and_helper() {
+fn help_txt_contains_the_help_of_every_source_command_and_helper() {
     let pinned = include_str!("transcripts/help.txt");
     let help: &'static str = common::World::new().run("help").stdout.leak();
     let is_name = |word: &&str| word.starts_with(|c: char| c.is_ascii_lowercase());

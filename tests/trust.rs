@@ -1,5 +1,5 @@
-//! Values that hold content where a path or name belongs, values with line breaks, and files that other
-//! users can access.
+//! Values that contain the content of a file instead of a path or name, values with line breaks,
+//! and files that other users can access.
 
 mod common;
 

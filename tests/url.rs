@@ -42,7 +42,7 @@ fn the_log_warns_about_secrets_that_others_can_read() {
     }
 }
 
-/// The limit does not apply to root, so a test of root runs the program as another user.
+/// The limit does not apply to root. If root runs the test, the program runs as another user.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_system_that_refuses_threads_does_not_end_the_run() {

@@ -1,5 +1,5 @@
-//! A certificate as the subject token: it is presented at both services of Google on loopback, which
-//! require one; its files are replaced during and between runs.
+//! A certificate as the subject token: the client sends it to both services of Google on loopback,
+//! which require a certificate. The certificate files are replaced during and between runs.
 
 mod common;
 
@@ -61,7 +61,7 @@ impl Authority {
     }
 }
 
-/// One request at Google: its head and body, and the certificate that the client presented.
+/// One request to Google: its head and body, and the certificate that the client sent.
 #[derive(Clone)]
 struct Seen {
     text: String,
@@ -82,7 +82,7 @@ impl Seen {
 struct Google {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
-    /// What happens before the first request is answered.
+    /// An action that runs before the first request is answered.
     event: Arc<Mutex<Option<Event>>>,
 }
 
@@ -172,7 +172,7 @@ fn authority_der(pem: &str) -> rustls::pki_types::CertificateDer<'static> {
     pem_der(pem).into()
 }
 
-/// A folder with a configuration for this certificate.
+/// Creates a folder with a configuration for this certificate.
 fn world(google: &Google, authority: &Authority, pair: &Pair) -> World {
     let (world, url) = (World::new(), &google.url);
     world.write("ca.pem", &authority.pem);
@@ -212,7 +212,7 @@ fn run(world: &World, options: &str) -> Run {
 }
 
 #[test]
-fn one_certificate_is_presented_at_both_services() {
+fn the_same_certificate_is_sent_to_both_services() {
     let authority = Authority::new("Example CA");
     let (google, pair) = (Google::new(&authority), authority.client());
     let world = world(&google, &authority, &pair);

@@ -56,7 +56,8 @@ pub(super) fn text() -> String {
     text
 }
 
-/// The options and actions of each word. The conditions hold after `helper`, and without it.
+/// Writes the options and actions of each word. The two conditions are true after `helper`, and
+/// without it.
 fn options_of_words(text: &mut String, all: &[Word], (is_helper, is_other): (&str, &str)) {
     for word in all {
         let seen = |name: &str| format!("__fish_seen_subcommand_from {name}");

@@ -42,7 +42,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What a shell suggests as the value of an option.
+/// The values that a shell suggests for an option.
 enum Value {
     /// The option accepts no value.
     None,
@@ -83,9 +83,9 @@ struct Word {
     own_source: Option<&'static SourceInfo>,
     /// The placeholder of the arguments after `--`, if they are allowed.
     rest: Option<&'static str>,
-    /// The words of a command or helper, of which one follows.
+    /// The actions of a command or helper, one of which follows.
     actions: Vec<&'static str>,
-    /// The command that it follows in place of a source.
+    /// The command that this word follows, in place of a source.
     of: Option<&'static str>,
 }
 
@@ -99,14 +99,14 @@ enum Kind {
 }
 
 impl Word {
-    /// Its name. Because a helper can have the name of a source, `helper-` is before that of a helper. A word in place
-    /// of a source follows its command.
+    /// The key of the word. The key of a helper begins with `helper-`, because a helper can have
+    /// the name of a source. That of a word in place of a source begins with its command.
     fn key(&self) -> String {
         let before = if self.kind == Kind::Helper { Some("helper") } else { self.of };
         before.into_iter().chain([self.name]).collect::<Vec<_>>().join("-")
     }
 
-    /// What can follow it, as a shell suggests it.
+    /// The words that can follow this word, as a shell suggests them.
     fn offered(&self) -> String {
         let sources = if self.of_source { source_names() + " " } else { String::new() };
         let own = self.own_source.map(|own| own.name.to_owned() + " ").unwrap_or_default();
@@ -177,7 +177,7 @@ fn words() -> Vec<Word> {
     sources.chain(own).chain(commands).chain(helpers).collect()
 }
 
-/// The words of which one follows: the first of those that the help shows, such as `get|list`.
+/// The actions, one of which follows: the first word that the help shows, such as `get|list`.
 fn actions(words: &'static str) -> Vec<&'static str> {
     let first = words.split(' ').next().unwrap_or_default();
     first.split('|').filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase())).collect()
@@ -188,7 +188,7 @@ fn is_of_all(option: &&OptionInfo) -> bool {
     !["format", "program", "for-os", "file-sourced"].contains(&option.name)
 }
 
-/// A command, and an option of every source that it refuses.
+/// A command, and the option of every source that this command refuses.
 const REFUSED: (&str, &str) = ("keep", "exit-zero");
 
 /// The words that can be first, and those that can follow `help`, except `help` itself.

@@ -53,7 +53,7 @@ fn sources(text: &mut String) {
     options(text, OF_SOURCES);
 }
 
-/// The arguments after `--`.
+/// Writes the arguments after `--`.
 fn after_hyphens(text: &mut String, rest: Option<&str>) {
     if let Some(rest) = rest {
         let _ =
@@ -105,7 +105,7 @@ fn environment(text: &mut String) {
     }
 }
 
-/// Command lines that are printed unchanged.
+/// Writes command lines that are printed unchanged.
 fn example<'a>(text: &mut String, lines: impl Iterator<Item = &'a str>) {
     text.push_str(".PP\n.in +4n\n.nf\n");
     for line in lines {
@@ -134,8 +134,8 @@ fn options(text: &mut String, table: impl IntoIterator<Item = &'static OptionInf
     }
 }
 
-/// A phrase as a sentence on separate lines. It starts with a capital letter, unless it starts with
-/// a name.
+/// Writes a phrase as a sentence on separate lines. The sentence starts with a capital letter,
+/// unless it starts with a name.
 fn sentence(text: &str) -> String {
     let word = text.split(' ').next().unwrap_or_default();
     let prose = word.chars().all(|c| c.is_ascii_lowercase() || c == '\'' || c == ',');
@@ -159,7 +159,7 @@ fn wrapped(text: &str) -> String {
         }
         // A long path can be broken.
         let word = if word.len() > 60 { word.replace('/', "/\\:") } else { word.to_owned() };
-        // A line that starts with a dot would be a macro.
+        // roff reads a line that starts with a dot as a macro, so the dot is escaped.
         lines.push_str(if length == 0 && word.starts_with('.') { "\\&" } else { "" });
         lines.push_str(&word);
         length += word.len();
@@ -167,7 +167,7 @@ fn wrapped(text: &str) -> String {
     lines
 }
 
-/// Text in which roff interprets no character.
+/// Escapes the characters that roff would interpret.
 fn escaped(text: &str) -> String {
     let plain = [("\\", "\\e"), ("-", "\\-"), ("'", "\\(aq"), ("`", "\\(ga"), ("…", "...")];
     plain.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to))

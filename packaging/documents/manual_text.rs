@@ -314,7 +314,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Tasks, and the command lines that do them.
+/// Tasks, and the command lines for them.
 pub(super) const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "create a configuration for a token in a file, and print the gcloud commands that create \

@@ -55,8 +55,8 @@ pub(super) fn text() -> String {
     text + &TAIL.replace("COMMAND", REFUSED.0).replace("OPTION", REFUSED.1)
 }
 
-/// File names are not suggested here, because PowerShell suggests them if a script suggests
-/// nothing.
+/// Writes the values of options. File names are not among them, because PowerShell suggests file
+/// names if a script suggests nothing.
 fn values(text: &mut String, key: &str, options: impl IntoIterator<Item = &'static OptionInfo>) {
     for option in options {
         let start = format!("--{}=", option.name);

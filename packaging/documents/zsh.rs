@@ -100,7 +100,7 @@ pub(super) fn text() -> String {
     text
 }
 
-/// What can follow each command that requires a source.
+/// The words that can follow each command that requires a source.
 fn of_source(all: &[Word]) -> String {
     let rows = all.iter().filter(|word| word.of_source).map(|word| {
         let own = word.own_source.map(|own| format!(" -- '({}:\"{}\")'", own.name, own.summary));

@@ -41,7 +41,8 @@ const SOURCES: &[&str] = &[
 /// The line between two responses.
 const NEXT: &[u8] = b"\n----\n";
 
-/// Runs what the first byte selects. The rest of the input is the responses.
+/// Runs the command line or the exchange that the first byte selects. The rest of the input
+/// contains the responses.
 pub(super) fn run(input: &[u8]) {
     let Some((choice, input)) = input.split_first() else { return };
     let mut responses = Vec::new();

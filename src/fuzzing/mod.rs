@@ -93,7 +93,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 /// Runs the fuzz target with this name. Returns whether it exists.
 ///
 /// # Panics
-/// If something does not hold that must hold for every input.
+/// If a condition that must hold for every input does not hold.
 pub fn run(name: &str, input: &[u8]) -> bool {
     let Some((_, entry)) = ENTRIES.iter().find(|(found, _)| *found == name) else { return false };
     for message in entry(input) {
@@ -111,7 +111,7 @@ fn origin() -> Origin {
     Origin::new("the input".to_owned(), "--path", "get a new token")
 }
 
-/// Any kind of token except SAML. An accepted token is passed on unchanged.
+/// Reads any kind of token except SAML. An accepted token is passed on unchanged.
 fn jwt(input: &[u8]) -> Vec<String> {
     let text = text(input);
     let mut messages = Vec::new();
@@ -128,7 +128,7 @@ fn jwt(input: &[u8]) -> Vec<String> {
     messages
 }
 
-/// SAML. An accepted token is base64 of XML, and reading it again gives the same expiry.
+/// Reads SAML. An accepted token is base64 of XML, and reading it again gives the same expiry.
 fn saml(input: &[u8]) -> Vec<String> {
     let text = text(input);
     match saml::read(&text, &origin()) {
@@ -144,7 +144,7 @@ fn saml(input: &[u8]) -> Vec<String> {
     }
 }
 
-/// A JWT in the first line, and the key set that verifies it.
+/// Verifies the JWT in the first line with the key set in the other lines.
 fn jwks(input: &[u8]) -> Vec<String> {
     let text = text(input);
     let (token, keys) = text.split_once('\n').unwrap_or((&text, ""));
@@ -154,7 +154,8 @@ fn jwks(input: &[u8]) -> Vec<String> {
     Vec::new()
 }
 
-/// A cached file. A document that is read and written again stays the same, and can be replaced.
+/// Reads a cached file. A document that is read and written again stays the same, and can be
+/// replaced.
 fn output_file(input: &[u8]) -> Vec<String> {
     let mut messages = Vec::new();
     match Document::from_file(input, "request") {
@@ -188,14 +189,14 @@ fn output_file(input: &[u8]) -> Vec<String> {
     messages
 }
 
-/// A certificate configuration.
+/// Reads a certificate configuration.
 fn certificate_config(input: &[u8]) -> Vec<String> {
     let text = Secret::new(text(input).as_ref());
     let config = CertificateConfig::parse(text, Path::new("/certificate_config.json"));
     config.err().iter().map(ToString::to_string).collect()
 }
 
-/// A certificate with its chain and its key, all in PEM, or a certificate in DER.
+/// Reads a certificate with its chain and its key, all in PEM, or a certificate in DER.
 fn certificate(input: &[u8]) -> Vec<String> {
     let text = Secret::new(text(input).as_ref());
     let found = x509::certificates(&text).unwrap_or_else(|| vec![input.to_vec().into()]);
@@ -211,7 +212,7 @@ fn certificate(input: &[u8]) -> Vec<String> {
     failure.iter().map(ToString::to_string).collect()
 }
 
-/// A credential configuration, with the words of its command and the pool provider of its audience.
+/// Reads a credential configuration and the pool provider in its audience.
 fn configuration(input: &[u8]) -> Vec<String> {
     let Ok(value) = serde_json::from_slice::<Value>(input) else { return Vec::new() };
     match CredentialFile::parse(&value, Path::new("/credentials.json"), None, String::new()) {
@@ -230,8 +231,8 @@ fn configuration(input: &[u8]) -> Vec<String> {
     }
 }
 
-/// An arguments file means the same as its lines on the command line, except that quotes are refused
-/// and a byte order mark at the beginning is ignored.
+/// Reads an arguments file. It means the same as its lines on the command line, except that quotes
+/// are refused and a byte order mark at the beginning is ignored.
 fn arguments(input: &[u8]) -> Vec<String> {
     let text = text(input);
     let lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
@@ -256,8 +257,8 @@ fn arguments(input: &[u8]) -> Vec<String> {
     Vec::new()
 }
 
-/// The words of a command line, one in each line. Quoted and split, they are the same. The text is
-/// also split as the command of a configuration.
+/// Reads the words of a command line, one in each line. Quoted and split, they are the same. The
+/// text is also split as the command of a configuration.
 fn words(input: &[u8]) -> Vec<String> {
     let text = text(input);
     let words: Vec<&str> = text.split('\n').filter(|word| !word.contains('\0')).collect();
@@ -270,7 +271,8 @@ fn words(input: &[u8]) -> Vec<String> {
     Vec::new()
 }
 
-/// A URL. Printed and parsed again, it is the same, apart from the query that is not printed.
+/// Reads a URL. Printed and parsed again, it is the same, except for the query, which is not
+/// printed.
 fn url(input: &[u8]) -> Vec<String> {
     let text = text(input);
     match Url::parse(&text) {
@@ -289,7 +291,7 @@ fn url(input: &[u8]) -> Vec<String> {
     }
 }
 
-/// A secret in the first line, and a text in which a server repeats it.
+/// Removes the secret in the first line from the text in the other lines.
 fn message(input: &[u8]) -> Vec<String> {
     let text = text(input);
     let (secret, text) = text.split_once('\n').unwrap_or(("", &text));

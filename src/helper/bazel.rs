@@ -1,10 +1,11 @@
 //! The credential helper of Bazel and of other build tools: access tokens for Google Cloud APIs,
 //! such as Cloud Storage and remote execution, and for Artifact Registry.
 //!
-//! `get` reads `{"uri": …}` from standard input and prints the headers of a request to that URI, and
-//! when to ask again. Unknown members are ignored. For a URI without credentials there are no
-//! headers: the specification recommends an error, but an error fails the build, even if the server
-//! requires no credentials. Bazel shows standard error if the status is not 0.
+//! `get` reads `{"uri": …}` from standard input and prints the headers of a request to that URI,
+//! and the time at which to ask again. Unknown members are ignored. For a URI without credentials,
+//! the helper prints no headers: the specification recommends an error, but an error fails the
+//! build, even if the server requires no credentials. Bazel shows standard error if the status is
+//! not 0.
 //! <https://github.com/EngFlow/credential-helper-spec/blob/main/spec.md>
 
 use serde_json::{Value, json};
@@ -57,7 +58,7 @@ pub(super) fn uri(request: &str) -> Result<String, Error> {
     let request: Option<Value> = serde_json::from_str(request).ok();
     let uri = request.as_ref().and_then(|request| request.get("uri")?.as_str());
     uri.map(str::to_owned).ok_or_else(|| {
-        Error::new(Kind::Usage, "standard input is not a JSON object with the string member uri")
+        Error::new(Kind::Usage, r#"standard input is not a JSON object with a string member "uri""#)
             .fix(r#"write a request such as {"uri": "https://storage.googleapis.com/"}"#)
     })
 }

@@ -1,10 +1,10 @@
 //! The credential provider of cargo: access tokens for Cargo registries in Artifact Registry.
 //!
 //! Cargo starts the provider with the single argument `--cargo-plugin`. The provider first prints
-//! the protocol versions that it supports. It then answers each line, which is a JSON object, with
-//! another, until standard input ends. The remaining arguments in `credential-provider =
+//! the protocol versions that it supports. Each request is one line with a JSON object, and so is
+//! each response, until standard input ends. The remaining arguments in `credential-provider =
 //! ["wif-token", …]` are in the request. Cargo shows the message of a response only if the exit
-//! status is 0, and passes standard error on, so every failure is reported in a response.
+//! status is 0, and also shows standard error, so every failure is reported in a response.
 //! <https://doc.rust-lang.org/cargo/reference/credential-provider-protocol.html>
 
 use std::ffi::OsString;
@@ -25,7 +25,7 @@ use crate::world::{Clock, Deadline, Log};
 /// The hosts of Artifact Registry.
 const HOSTS: &[&str] = &["*.pkg.dev"];
 
-/// The versions of the protocol.
+/// The greeting: the protocol versions that the provider supports.
 const HELLO: &str = "{\"v\":[1]}\n";
 
 /// How long cargo may wait before its next request.
@@ -45,14 +45,14 @@ add to ~/.cargo/config.toml:
   credential-provider = [\"wif-token\", \"helper\", \"cargo\"]
 Add options to the same list.",
     failure: FailureForm {
-        // A mistake in the command line is found before the greeting.
+        // A mistake in the command line is found before the greeting has been printed.
         output: |error, _| format!("{HELLO}{}", answer(Err(failure(error)))),
         ..ANSWERED
     },
     run,
 };
 
-/// A failure after the greeting.
+/// The form of a failure after the greeting.
 const ANSWERED: FailureForm = FailureForm {
     output: |error, _| answer(Err(failure(error))),
     message: false,
@@ -87,7 +87,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     Ok(String::new().into())
 }
 
-/// One line of the protocol.
+/// Formats a response as one line of the protocol.
 fn answer(result: Result<Value, Value>) -> String {
     let (name, content) = result.map_or_else(|error| ("Err", error), |value| ("Ok", value));
     format!("{}\n", json!({ name: content }))
@@ -121,7 +121,7 @@ fn get(line: &str, call: &Call, cx: &Context) -> Result<Value, Value> {
     result.unwrap_or_else(|error| Err(failure(&error)))
 }
 
-/// A request of cargo.
+/// A request from cargo.
 struct Request {
     kind: String,
     index_url: String,
@@ -151,13 +151,13 @@ impl Request {
         })
     }
 
-    /// The URL of a sparse index that is reached through https.
+    /// The URL of the index; `None` if it is not a sparse index that is reached through https.
     fn index(&self) -> Option<Url> {
         let url = Url::parse(self.index_url.strip_prefix("sparse+")?).ok()?;
         url.is_https().then_some(url)
     }
 
-    /// The call and the context with the options of this request.
+    /// Adds the options of this request to the call and the context.
     fn own(&self, call: &Call, cx: &Context) -> Result<(Call, Context), Error> {
         let name = ["helper", INFO.name].map(OsString::from);
         let args = self.args.strip_prefix(&name).unwrap_or(&self.args).to_vec();
@@ -183,7 +183,7 @@ fn wrong(what: &str) -> Error {
         .fix("configure cargo to run wif-token as its credential provider, or update wif-token")
 }
 
-/// The words of a request: only options.
+/// The grammar of the arguments in a request, which may only be options.
 struct Words;
 
 impl Grammar for Words {

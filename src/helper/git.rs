@@ -66,7 +66,8 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
             let input = input::read_lossy()?;
             let request = Request::parse(&input)?;
             let refused = request.value("password").or(request.value("credential"));
-            // A user who runs git credential reject usually does not type the token.
+            // A user who runs `git credential reject` usually does not type the token, so the host
+            // decides.
             if refused.is_some() || hosts.permit(request.server()?.as_ref(), &cx.log) {
                 call.forget(refused, cx);
             }
@@ -76,7 +77,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     }
 }
 
-/// The attributes that git knows of a credential, in order.
+/// The attributes in a request, in order.
 struct Request<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Request<'a> {
@@ -89,18 +90,19 @@ impl<'a> Request<'a> {
         parsed.collect::<Option<_>>().map(Request).ok_or_else(wrong)
     }
 
-    /// The value of an attribute. A later one replaces an earlier one.
+    /// The value of an attribute. A later value replaces an earlier one.
     fn value(&self, name: &str) -> Option<&'a str> {
         self.values(name).next()
     }
 
-    /// The values of an attribute, the latest first.
+    /// The values of an attribute, the last one first.
     fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let named = self.0.iter().rev().filter(move |(key, _)| *key == name);
         named.map(|(_, value)| *value)
     }
 
-    /// The server that requires credentials; `None` if it is not reached through https.
+    /// The server that requires credentials; `None` if it is not reached through https, or if its
+    /// name is not valid.
     fn server(&self) -> Result<Option<Url>, Error> {
         match self.value("protocol").ok_or_else(|| wrong("does not name a protocol"))? {
             "https" => match self.value("host") {

@@ -18,8 +18,8 @@ pub(super) struct Hosts {
 }
 
 impl Hosts {
-    /// The hosts that match one of `patterns`, where a leading `*.` stands for one or more labels,
-    /// and the hosts in `allowed`.
+    /// Permits the hosts that match one of `patterns`, where a leading `*.` stands for one or more
+    /// labels, and the hosts in `allowed`.
     ///
     /// # Errors
     /// `USAGE` if one of `allowed` is not a host.
@@ -40,7 +40,7 @@ impl Hosts {
         }
     }
 
-    /// The names of `--allow-host`.
+    /// The hosts in `--allow-host`, in lower case.
     pub(super) fn allowed(&self) -> &[String] {
         &self.allowed
     }
@@ -63,8 +63,8 @@ impl Hosts {
     }
 
     /// Whether a token may be sent to this URL. A host of Google must be reached through https on
-    /// port 443. A host of `--allow-host` may have any port, and plain http if it is a host of this
-    /// machine.
+    /// port 443. A host in `--allow-host` may have any port, and may use plain http if it is a
+    /// loopback or link-local host.
     fn contain(&self, url: &Url) -> bool {
         let (host, port) = (url.host(), url.as_uri().port_u16());
         let is_google = url.is_https()
@@ -76,8 +76,8 @@ impl Hosts {
     }
 }
 
-/// The URL of a server, which a tool may name without `https://`: by its host alone, or also with a
-/// path.
+/// The URL of a server. Without `https://`, `server` is a host and an optional port, followed by a
+/// path only if `may_have_path` is true.
 pub(super) fn url(server: &str, may_have_path: bool) -> Option<Url> {
     match server.contains("://") {
         true => Url::parse(server).ok(),
@@ -86,8 +86,7 @@ pub(super) fn url(server: &str, may_have_path: bool) -> Option<Url> {
     }
 }
 
-/// The URL of a server that is named by its host, and by its port if it has one; `None` for a text
-/// that is not such a name.
+/// The URL of a server with the name `HOST` or `HOST:PORT`; `None` for any other text.
 pub(super) fn url_of(server: &str) -> Option<Url> {
     let url = Url::parse(&format!("https://{server}")).ok()?;
     let is_whole = url.as_uri().authority().is_some_and(|authority| authority.as_str() == server);
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn only_names_are_allowed() {
+    fn only_host_names_are_allowed() {
         for name in ["", "*", "*.example.com", "a:5000", "https://a", "a/b", "u@a", "a b", "a..b"] {
             assert!(Hosts::new(&[], vec![name.to_owned()]).is_err(), "{name}");
         }

@@ -34,7 +34,7 @@ pub(super) fn stdin() -> impl BufRead {
     Stdin(io::stdin().lock())
 }
 
-/// Standard input. The run waits only if the tool has not written its request yet.
+/// Standard input. A read counts as a wait only if the tool has not written its request yet.
 struct Stdin(StdinLock<'static>);
 
 impl Stdin {
@@ -69,8 +69,8 @@ impl BufRead for Stdin {
     }
 }
 
-/// Reads the next line, including its end; `None` if there is none. `begins` is called when the
-/// first byte has arrived.
+/// Reads the next line, including its line break; `None` at the end of the input. `begins` is
+/// called when the first byte has arrived.
 ///
 /// # Errors
 /// The errors of [`read`]. After an error, the rest of the input cannot be read.
@@ -97,13 +97,13 @@ fn wrong(what: &str) -> Error {
     )
 }
 
-/// The bytes of a request; `None` stands for one that is too long.
+/// Returns the bytes of a request. In `bytes`, `None` means that the request is too long.
 fn limited(bytes: io::Result<Option<Vec<u8>>>) -> Result<Vec<u8>, Error> {
     let bytes = bytes.map_err(|error| wrong("cannot be read").cause(error))?;
     bytes.ok_or_else(|| wrong("is longer than 64 KiB"))
 }
 
-/// The text of a request.
+/// Returns the text of a request, if it is valid.
 fn checked(bytes: io::Result<Option<Vec<u8>>>) -> Result<String, Error> {
     let bytes = limited(bytes)?;
     let text = String::from_utf8(bytes).map_err(|_| wrong("is not UTF-8 text"))?;
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_limited_text() {
+    fn a_request_is_short_text_without_control_characters() {
         assert_eq!(parse(&b"a\r\n\tb"[..]).unwrap(), "a\r\n\tb");
         assert_eq!(parse(&vec![b'a'; LIMIT][..]).unwrap().len(), LIMIT);
         for bad in [&b"a\0b"[..], b"\x1b[2J", b"\xff", &vec![b'a'; LIMIT + 1]] {

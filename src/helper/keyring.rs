@@ -51,7 +51,7 @@ choices! {
 }
 
 choices! {
-    /// How it is printed.
+    /// The format of the output.
     enum Form {
         /// A line for each value.
         Plain = "plain",

@@ -20,7 +20,7 @@ use crate::time::rfc3339;
 /// account only by its numeric ID, which no role binding names.
 pub const SCOPES: &str = "cloud-platform,userinfo.email";
 
-/// The variable with the request.
+/// The variable that contains the request.
 const REQUEST: &str = "KUBERNETES_EXEC_INFO";
 
 /// The versions of the protocol. A client that does not set the variable supports the second one.
@@ -66,7 +66,7 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     Ok(format!("{credential}\n").into())
 }
 
-/// The version in which a request must be answered.
+/// The protocol version of the response to a request.
 pub(super) fn version(request: Option<&str>) -> Result<&'static str, Error> {
     let [_, without_request] = VERSIONS;
     let Some(request) = request else { return Ok(without_request) };

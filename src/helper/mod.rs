@@ -36,7 +36,8 @@ use crate::options::{OptionInfo, Seconds, ValueKind, Values};
 pub struct HelperInfo {
     /// The word after `helper`.
     pub name: &'static str,
-    /// Tools that use the helper and have another name, for the suggestion to a user who writes it.
+    /// Other names of tools that use the helper, for the suggestion to a user who writes such a
+    /// name.
     pub also: &'static [&'static str],
     /// A summary in one line.
     pub summary: &'static str,
@@ -71,18 +72,18 @@ impl HelperInfo {
         format!("use wif-token {}", self.usage())
     }
 
-    /// The failure of a command line with a word that the helper does not expect.
+    /// The error for a command line with a word that the helper does not expect.
     fn unexpected_word(&self) -> Error {
         Error::new(Kind::Usage, format!("unexpected argument after {}", self.full_name()))
             .fix("write options as --name=value, and put values with spaces in an --args-file")
     }
 
-    /// The options, without those of every source and command.
+    /// The options, without those that every source and command has.
     pub fn options(&self) -> impl Iterator<Item = &'static OptionInfo> + use<> {
         self.tables().flatten()
     }
 
-    /// The tables of the options, without those of every source and command.
+    /// The tables of the options, without those that every source and command has.
     pub fn tables(&self) -> impl Iterator<Item = &'static [OptionInfo]> + use<> {
         OF_HELPERS.into_iter().chain(self.options.iter().copied())
     }
@@ -107,9 +108,9 @@ pub fn find(name: &str) -> Option<&'static HelperInfo> {
     HELPERS.iter().find(|helper| helper.name == name)
 }
 
-/// The arguments of a program that was started under this name. A tool that chooses the name of its
-/// helper, such as `docker-credential-wif-token`, passes only the words of its protocol. So does a
-/// tool whose first word is a flag of its helper, such as `--cargo-plugin`.
+/// Adds `helper NAME` to `args` if a tool started this program as its helper. A tool that chooses
+/// the name of its helper, such as `docker-credential-wif-token`, passes only the words of its
+/// protocol. So does a tool whose first argument is a flag of its helper, such as `--cargo-plugin`.
 pub fn arguments(name: &OsStr, args: Vec<OsString>) -> Vec<OsString> {
     let name = Path::new(name).file_stem().and_then(OsStr::to_str).unwrap_or_default();
     let flag = args.first().and_then(|word| word.to_str()?.strip_prefix("--"));
@@ -180,7 +181,7 @@ impl Call {
         found.copied().ok_or_else(|| self.wrong_words(helper))
     }
 
-    /// The failure of a command line with wrong words after the name of the helper.
+    /// The error for a command line with wrong words after the name of the helper.
     fn wrong_words(&self, helper: &HelperInfo) -> Error {
         let what = match self.words.is_empty() {
             _ if helper.words.is_empty() => return helper.unexpected_word(),
@@ -190,8 +191,8 @@ impl Call {
         Error::new(Kind::Usage, what).fix(helper.how_to_use())
     }
 
-    /// The hosts that may get a token: those of Google that match one of `patterns`, and those of
-    /// `--allow-host`.
+    /// The hosts that may get a token: Google's hosts that match one of `patterns`, and the hosts
+    /// in `--allow-host`.
     ///
     /// # Errors
     /// `USAGE` if `--allow-host` has a wrong value.
@@ -199,8 +200,8 @@ impl Call {
         Hosts::new(patterns, AllowHost::read(&self.values)?.allow_host)
     }
 
-    /// An access token that is valid for `min_life` seconds if Google issues such tokens;
-    /// `--min-life` overrides it.
+    /// Gets an access token that is valid for `min_life` seconds, if Google issues such tokens.
+    /// `--min-life` overrides `min_life`.
     ///
     /// # Errors
     /// The errors of [`Credentials::find`] and [`Credentials::access_token`].
@@ -208,7 +209,8 @@ impl Call {
         self.access_token_with(CLOUD_PLATFORM, min_life, cx)
     }
 
-    /// The same, with these scopes unless `--scope` is set.
+    /// Gets an access token like [`Call::access_token`], with `default_scope` unless `--scope` is
+    /// set.
     ///
     /// # Errors
     /// The errors of [`Call::access_token`].
@@ -222,8 +224,8 @@ impl Call {
         credentials.access_token(&scopes, self.min_life(min_life)?, cx)
     }
 
-    /// Removes the access token from the cache; if a server refused a token, only that one. A failure
-    /// is only logged, because the tool cannot fix it.
+    /// Removes the access token from the cache. If `refused` is set, only this token is removed. A
+    /// failure is only logged, because the tool cannot fix it.
     fn forget(&self, refused: Option<&str>, cx: &Context) {
         let forgotten = self
             .credentials(CLOUD_PLATFORM, cx)
@@ -233,7 +235,8 @@ impl Call {
         }
     }
 
-    /// The credentials, and the scopes of `--scope` or the default scopes.
+    /// Finds the credentials and the scopes: those of `--scope`, of the credentials, or
+    /// `default_scope`.
     fn credentials(
         &self,
         default_scope: &str,
@@ -247,7 +250,7 @@ impl Call {
         Ok((credentials, scopes))
     }
 
-    /// `--min-life` in seconds, or this default.
+    /// The value of `--min-life` in seconds, or `default`.
     fn min_life(&self, default: i64) -> Result<i64, Error> {
         let MinLife { min_life } = MinLife::read(&self.values)?;
         Ok(min_life.map_or(default, |Seconds(seconds)| seconds as i64))

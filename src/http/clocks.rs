@@ -1,4 +1,4 @@
-//! What the servers show about the clock of this host.
+//! What responses show about the clock of this host.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +25,7 @@ pub const TOLERATED_SKEW: i64 = 30;
 pub const SET_CLOCK: &str = "run chronyc makestep as root, or w32tm /resync on Windows, on the host if \
                              this is a container";
 
-/// The fix for a clock that is this many seconds ahead.
+/// The fix for a clock that is `skew` seconds ahead, or behind if `skew` is negative.
 pub fn wrong_clock(skew: i64) -> String {
     let side = if skew > 0 { "ahead" } else { "behind" };
     format!("correct this host's clock, which is {} s {side} ({SET_CLOCK})", skew.abs())

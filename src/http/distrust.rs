@@ -9,19 +9,19 @@ use crate::error::{Error, Kind};
 /// The maximum number of names of a certificate in a message.
 const NAMES: usize = 3;
 
-/// The failure of a connection to a host whose certificate is not trusted. `option` contains the URL,
-/// and `trust` says how to trust another authority.
+/// The error for a connection to a host whose certificate is not trusted. `option` contains the URL,
+/// and `trust` says how to trust a certificate.
 pub(super) fn explain(
     error: &CertificateError,
     host: &str,
     option: &str,
     pin: Option<&Pin>,
-    trust: String,
+    trust: &dyn Fn(&str) -> String,
 ) -> Error {
     let (why, fix) = match pin {
         Some(pin) => unpinned(error, option, pin),
         None => of_the_certificate(error, host, option)
-            .unwrap_or_else(|| (of_the_authority(error), trust)),
+            .unwrap_or_else(|| of_the_authority(error, host, trust)),
     };
     let what = format!("the certificate of {host} is not trusted");
     Error::new(Kind::Configuration, what).cause(why).fix(fix)
@@ -37,7 +37,7 @@ fn unpinned(error: &CertificateError, option: &str, Pin { place, .. }: &Pin) -> 
     (why, format!("check {option} and {place}, and restart the application"))
 }
 
-/// A fault of the certificate itself, not of its authority.
+/// The cause and the fix if the certificate itself is at fault, not its authority.
 fn of_the_certificate(
     error: &CertificateError,
     host: &str,
@@ -49,9 +49,13 @@ fn of_the_certificate(
             "it has expired",
             format!("renew the certificate of {host}, or correct this host's clock"),
         ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            ("it is not valid yet", "correct this host's clock".to_owned())
-        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => (
+            "it is not valid yet",
+            format!(
+                "correct this host's clock, or install a certificate on {host} that is already \
+                     valid"
+            ),
+        ),
         CertificateError::Revoked => ("it has been revoked", issue("with a new key")),
         CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => (
             "it has no subject alternative name, and the common name is ignored",
@@ -66,13 +70,14 @@ fn of_the_certificate(
             "its signature algorithm is not supported",
             format!("install a certificate with SHA-256 or SHA-384 on {host}"),
         ),
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            ("its extended key usage does not allow a server", issue("with serverAuth"))
-        }
+        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => (
+            "its extended key usage does not allow server authentication",
+            issue("with the extended key usage serverAuth"),
+        ),
         CertificateError::BadEncoding => ("it is not a valid X.509 certificate", issue("")),
         CertificateError::Other(OtherError(error)) if is_expired(error.downcast_ref()) => (
-            "an authority in its chain has expired",
-            format!("replace the chain of the certificate on {host}, or correct this host's clock"),
+            "the certificate of an authority in its chain has expired",
+            format!("install a renewed chain on {host}, or correct this host's clock"),
         ),
         CertificateError::Other(OtherError(error)) => match error.downcast_ref()? {
             webpki::Error::UnsupportedCriticalExtension => {
@@ -118,22 +123,39 @@ fn is_expired(why: Option<&OfAuthority>) -> bool {
     matches!(why, Some(OfAuthority::Expired))
 }
 
-/// An authority that is not trusted, or that has another key.
-fn of_the_authority(error: &CertificateError) -> String {
-    const UNKNOWN: &str = "it was issued by an unknown authority";
+/// The cause and the fix if the authority is not trusted, or has another key.
+fn of_the_authority(
+    error: &CertificateError,
+    host: &str,
+    trust: &dyn Fn(&str) -> String,
+) -> (String, String) {
+    let unknown = "it was issued by an unknown authority".to_owned();
+    let add_authority = || trust("the certificate of that authority");
     match error {
-        CertificateError::BadSignature => "its signature does not match the key of its authority, \
-             which was replaced or has fewer than 2048 bits"
-            .to_owned(),
+        CertificateError::BadSignature => (
+            "its signature does not match the key of its authority, because the authority has a new \
+             key, or a key of fewer than 2048 bits"
+                .to_owned(),
+            format!(
+                "{}, or issue the certificate of {host} with an authority key of at least 2048 bits",
+                trust("the current certificate of the authority")
+            ),
+        ),
         CertificateError::Other(OtherError(error)) => {
             match (error.downcast_ref(), error.downcast_ref()) {
-                (Some(OfAuthority::Unknown(name)), _) => format!("{UNKNOWN} ({name})"),
-                (_, Some(webpki::Error::CaUsedAsEndEntity)) => {
-                    "it is itself the certificate of an authority (CA:TRUE)".to_owned()
+                (Some(OfAuthority::Unknown(name)), _) => {
+                    (format!("{unknown} ({name})"), add_authority())
                 }
-                _ => UNKNOWN.to_owned(),
+                (_, Some(webpki::Error::CaUsedAsEndEntity)) => (
+                    "it is the certificate of an authority (CA:TRUE), not of a server".to_owned(),
+                    format!(
+                        "{}, or issue the certificate of {host} with CA:FALSE",
+                        trust("exactly this certificate")
+                    ),
+                ),
+                _ => (unknown, add_authority()),
             }
         }
-        _ => UNKNOWN.to_owned(),
+        _ => (unknown, add_authority()),
     }
 }

@@ -11,7 +11,7 @@ use super::{Request, proxy, proxy_refusal};
 use crate::error::{Error, Kind};
 use crate::files::LIMIT;
 
-/// The failure of a request. `proxy` is the proxy, if one was used.
+/// The error for a failed request. `proxy` is the proxy, if one was used.
 pub(super) fn explain(
     error: &ureq::Error,
     request: &Request,
@@ -65,8 +65,8 @@ pub(super) fn explain(
     }
 }
 
-/// The failure of a request that took too long. The server may have received it unless the host was
-/// not even found or connected.
+/// The error for a request that took too long. The server may have received the request, unless the
+/// host name was not resolved or no connection was made.
 fn timed_out(stage: Timeout, request: &Request, via: Option<&'static str>) -> Error {
     let (url, option) = (request.url, request.option);
     let host = url.host();
@@ -98,7 +98,7 @@ fn timed_out(stage: Timeout, request: &Request, via: Option<&'static str>) -> Er
     }
 }
 
-/// The failure of a connection.
+/// The error for a connection that failed.
 fn interrupted(io: &io::Error, request: &Request, via: Option<&'static str>) -> Error {
     let (url, option) = (request.url, request.option);
     let what = match io.kind() {
@@ -118,7 +118,7 @@ fn interrupted(io: &io::Error, request: &Request, via: Option<&'static str>) -> 
     }
 }
 
-/// The reason of a failure without the name of its category.
+/// The reason for a failure, without the name of its category.
 fn without_prefix(error: &ureq::Error) -> String {
     match error {
         ureq::Error::Io(io) => io.to_string(),

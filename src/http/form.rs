@@ -13,7 +13,7 @@ pub fn escape(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, UNRESERVED)
 }
 
-/// Encodes a form. The values are not copied elsewhere, because they may be secrets.
+/// Encodes a form. The values may be secrets, so no intermediate copies of them are made.
 pub fn encode<'a>(fields: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let field =
         |(name, value)| ["&"].into_iter().chain(escape(name)).chain(["="]).chain(escape(value));

@@ -17,12 +17,13 @@ thread_local! {
     static RESPONSES: RefCell<VecDeque<Vec<u8>>> = const { RefCell::new(VecDeque::new()) };
 }
 
-/// Sets the bytes that the next servers of this thread send, one for each request.
+/// Sets the bytes that servers send on the next connections of this thread, one item for each
+/// connection.
 pub(crate) fn respond_with<'a>(responses: impl Iterator<Item = &'a [u8]>) {
     RESPONSES.set(responses.map(<[u8]>::to_vec).collect());
 }
 
-/// An agent with the same configuration that connects to nothing.
+/// Creates an agent with the configuration of `agent` that makes no network connections.
 pub(super) fn without_network(agent: &ureq::Agent) -> ureq::Agent {
     ureq::Agent::with_parts(agent.config().clone(), Memory, Nowhere)
 }
@@ -56,7 +57,7 @@ impl<In: Transport> Connector<In> for Memory {
     }
 }
 
-/// A connection on which the server sends these bytes and closes it.
+/// A connection on which the server sends `bytes` and then closes the connection.
 #[derive(Debug)]
 struct Response {
     bytes: Vec<u8>,

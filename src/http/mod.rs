@@ -57,8 +57,8 @@ use crate::secret::Secret;
 use crate::show;
 use crate::world::World;
 
-/// The longest time of one request. A run that waits several minutes for a user must not spend them
-/// on a network that does not respond.
+/// The maximum time for one request. A run that waits several minutes for a user must not spend
+/// them on a network that does not respond.
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// How long an idle connection can be reused. Some servers close a connection after five seconds,
@@ -78,7 +78,8 @@ pub struct Settings {
     pub unix_socket: Option<PathBuf>,
     /// Whether requests are refused (`--offline`).
     pub offline: bool,
-    /// The address of the metadata server in this process, which would wait for itself.
+    /// The address of the metadata server in this process. A request to this address would wait for
+    /// itself.
     pub own: Option<SocketAddr>,
 }
 
@@ -94,7 +95,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// An agent for this world. No connection is opened yet.
+    /// Creates an agent for `world`. It opens no connection yet.
     pub fn new(world: World, settings: Settings) -> Agent {
         Agent {
             world,
@@ -106,8 +107,8 @@ impl Agent {
         }
     }
 
-    /// A separate agent for this world that shares what this one knows about clocks, and the secrets that
-    /// were sent.
+    /// Creates a separate agent for `world` that shares the clocks and the sent secrets of this
+    /// agent.
     pub fn narrowed(&self, world: World, settings: Settings) -> Agent {
         let (clocks, sent) = (self.clocks.clone(), self.sent.clone());
         Agent { clocks, sent, ..Agent::new(world, settings) }
@@ -143,8 +144,8 @@ impl Agent {
         self.peer.certificate().map(|certificate| certificate.to_vec())
     }
 
-    /// The servers that sent their time, the latest one last: the origin of each, and the seconds by
-    /// which this host's clock is ahead of it.
+    /// The servers that sent their time, the latest one last: the origin of each server, and the
+    /// seconds by which this host's clock is ahead of the server's.
     pub fn clocks(&self) -> Vec<(String, i64)> {
         self.clocks.lock().clone()
     }

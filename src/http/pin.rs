@@ -1,7 +1,8 @@
-//! Trust in one certificate, which is known by its SHA-1 hash.
+//! Trust in one certificate, which is identified by its SHA-1 hash.
 //!
-//! Its issuer, host name and dates do not matter. The server must still prove that it has the private
-//! key. Finding a second certificate with the same SHA-1 hash is not feasible.
+//! The issuer, host name and dates of the certificate do not matter. The server must still prove
+//! that it has the private key. Finding a second certificate with the same SHA-1 hash is not
+//! feasible.
 
 use ring::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,10 +1,10 @@
 //! The proxy for a request, from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, which are
-//! read in lower or upper case, as by curl and most programs.
+//! read in lower or upper case, as curl and most programs do.
 //!
 //! Only the lower-case `http_proxy` is read, because in a CGI program the sender of a `Proxy:`
 //! header sets the upper-case variable. `NO_PROXY` is a list of hosts, domains (with or without a
-//! leading dot), addresses and networks (`10.0.0.0/8`), or `*`. If no variable names a proxy, the
-//! settings of Windows are used there.
+//! leading dot), addresses and networks (`10.0.0.0/8`), or `*`. On Windows, if no variable names a
+//! proxy, the Windows settings are used.
 //! <https://everything.curl.dev/usingcurl/proxies/env.html>
 
 use std::net::IpAddr;
@@ -28,7 +28,7 @@ pub struct NamedProxy {
 }
 
 impl NamedProxy {
-    /// The proxy with this URL, which the setting `name` contains.
+    /// Parses the URL of a proxy, which the setting `name` contains.
     ///
     /// # Errors
     /// `CONFIGURATION` if it is not the URL of an HTTP proxy.
@@ -86,7 +86,7 @@ fn read(address: &str, name: &'static str) -> Result<Proxy, Error> {
     if authority.is_none_or(|authority| authority.host().is_empty()) {
         return Err(wrong("has no host"));
     }
-    // The library uses port 80 instead of an invalid one.
+    // The library uses port 80 instead of an invalid port.
     let has_port =
         authority.is_some_and(|authority| !authority.as_str().ends_with(authority.host()));
     if has_port
@@ -109,7 +109,7 @@ pub(super) fn or_bypass(name: &'static str, how: &str) -> String {
     }
 }
 
-/// The variable to set for a proxy other than that of `name`.
+/// The variable that must be set to use a proxy other than the one in `name`.
 pub(super) fn variable(name: &'static str) -> &'static str {
     if name == WINDOWS { "HTTPS_PROXY" } else { name }
 }
@@ -148,7 +148,7 @@ fn is_excluded(host: &str, no_proxy: &str) -> bool {
     })
 }
 
-/// Whether an address is equal to this address, or is in this network.
+/// Whether `address` is the address in `entry`, or is in the network in `entry`.
 fn is_within(address: IpAddr, entry: &str) -> bool {
     let (network, bits) = entry.split_once('/').unwrap_or((entry, "128"));
     let network = network.trim_start_matches('[').trim_end_matches(']').parse();

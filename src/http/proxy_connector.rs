@@ -28,7 +28,7 @@ impl<In: Transport> Connector<In> for ProxyConnector {
     ) -> Result<Option<Self::Out>, Error> {
         let head = Head::default();
         let (run, of_connection) = (details.run_connector.clone(), head.clone());
-        // The HTTP library begins to count again with each part of the response.
+        // The HTTP library restarts its timeout with each part of the response.
         let end = Deadline::after(LONGEST.min(*details.timeout.after));
         let listening = ConnectionDetails {
             uri: details.uri,
@@ -56,7 +56,7 @@ impl<In: Transport> Connector<In> for ProxyConnector {
     }
 }
 
-/// The head of the first response of a connection, which ends with an empty line.
+/// The head of the first response on a connection. The head ends with an empty line.
 #[derive(Debug, Clone, Default)]
 struct Head(Arc<Mutex<Vec<u8>>>);
 

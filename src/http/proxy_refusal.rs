@@ -6,7 +6,8 @@ use super::proxy::{NamedProxy, or_bypass, variable};
 use super::{Request, Url};
 use crate::error::{Error, Kind};
 
-/// The refusal of a proxy. `head` is the head of its response, or other text if there was none.
+/// The error for a refusal by a proxy. `head` is the head of the proxy's response, or other text if
+/// there was no response.
 pub(super) fn explain(head: &str, request: &Request, proxy: &NamedProxy) -> Error {
     let (name, url) = (proxy.name, request.url);
     let host = url.host();
@@ -57,7 +58,7 @@ impl Refusal {
             let named = headers.iter().filter(move |(found, _)| found.eq_ignore_ascii_case(name));
             named.map(|(_, value)| value.trim())
         };
-        // A challenge is a scheme and parameters, and a header may contain several.
+        // A challenge is a scheme and parameters, and a header may contain several challenges.
         let challenges = values("proxy-authenticate").flat_map(|value| value.split(','));
         let schemes = challenges
             .filter_map(|challenge| challenge.split_whitespace().next())
@@ -70,7 +71,7 @@ impl Refusal {
         }
     }
 
-    /// The failure of a proxy that requires authentication.
+    /// The error for a proxy that requires authentication.
     fn of_account(self, url: &Url, proxy: &NamedProxy) -> Error {
         let (name, host) = (proxy.name, url.host());
         let setting = variable(name);
@@ -114,7 +115,7 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// Whether a text of the proxy is a word that may be shown.
+/// Whether a text from the proxy is a word that may be shown.
 fn is_word(text: &str) -> bool {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
     !text.is_empty() && text.len() < 40 && text.bytes().all(is_allowed)

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::{Url, form};
 use crate::secret::Secret;
 
-/// A value that is sent. A secret is never shown, and is removed from the text of the server.
+/// A value that is sent. A secret is never shown, and is removed from text that the server sends.
 #[derive(Debug, Clone)]
 pub enum Text {
     /// A value that may be shown.
@@ -78,17 +78,17 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// A GET request to `url`, which `option` contains.
+    /// Creates a GET request to `url`, which `option` contains.
     pub fn get(url: &'a Url, option: &'static str) -> Request<'a> {
         Request::new(Method::GET, url, option)
     }
 
-    /// A POST request to `url`, which `option` contains.
+    /// Creates a POST request to `url`, which `option` contains.
     pub fn post(url: &'a Url, option: &'static str) -> Request<'a> {
         Request::new(Method::POST, url, option)
     }
 
-    /// A PUT request to `url`, which `option` contains.
+    /// Creates a PUT request to `url`, which `option` contains.
     pub fn put(url: &'a Url, option: &'static str) -> Request<'a> {
         Request::new(Method::PUT, url, option)
     }
@@ -129,7 +129,8 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Also removes this secret, a part of a header or of the body, from the text of the server.
+    /// Also removes `secret`, which is a part of a header or of the body, from text that the server
+    /// sends.
     pub fn hiding(mut self, secret: Secret) -> Self {
         self.hidden.push(secret);
         self

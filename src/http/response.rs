@@ -76,11 +76,11 @@ impl Response {
         Some(Duration::from_secs(seconds))
     }
 
-    /// This response, if its status is 2xx.
+    /// Returns this response if its status is 2xx.
     ///
     /// # Errors
-    /// `DENIED` for a refusal, `CONFIGURATION` for 404 and redirects, `UNREACHABLE` for 408, 429
-    /// and 5xx.
+    /// `DENIED` for a refusal, `CONFIGURATION` for 404, redirects and a server that accepts only
+    /// TLS, `UNREACHABLE` for 408, 429 and 5xx.
     pub fn require_success(self) -> Result<Response, Error> {
         let (place, option, status) = (&self.place, self.option, self.status);
         let (kind, fix) = match status {
@@ -133,14 +133,14 @@ impl Response {
         Err(self.failure(kind, format!("{place} responded with status {status}")).fix(fix))
     }
 
-    /// The failure of a redirect.
+    /// The error for a redirect.
     fn redirected(&self) -> Error {
         let (place, option) = (&self.place, self.option);
         let to = self.redirect.as_deref().map(|host| self.redacted(host));
         let is_elsewhere = to.as_deref().is_some_and(|to| to != self.host);
         let to = to.as_deref().unwrap_or("another URL");
         let fix = match is_elsewhere {
-            // Otherwise the fix could send a secret to the sign-in page of a network.
+            // Without this check, a user could send a secret to the sign-in page of a network.
             true => format!(
                 "check whether a sign-in page or a proxy of this network responded, or change the URL in \
                  {option} if the server has moved to {to}"
@@ -214,7 +214,8 @@ impl Response {
         std::str::from_utf8(&self.body).ok()
     }
 
-    /// A failure with the error code of the server in parentheses and its message as the cause.
+    /// Creates an error with the server's error code in parentheses and the server's message as the
+    /// cause.
     pub fn failure(&self, kind: Kind, what: impl Into<String>) -> Error {
         let (code, message) = self.error_parts();
         let code = code.map(|code| format!(" ({code})")).unwrap_or_default();
@@ -254,7 +255,7 @@ impl Response {
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// Text of this server for use in a message: see [`redacted`].
+    /// Removes secrets from text of this server, for use in a message: see [`redacted`].
     pub fn redacted(&self, text: &str) -> String {
         let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
         redacted(text, &secrets)

@@ -9,12 +9,12 @@ use crate::error::Error;
 use crate::random;
 use crate::world::Deadline;
 
-/// The first pause; each further one is twice as long.
+/// The first pause. Each further pause is twice as long.
 const FIRST: Duration = Duration::from_millis(250);
-/// How often a request is repeated.
+/// The maximum number of times that a request is repeated.
 const TIMES: u32 = 3;
-/// How long a repeated request must be able to wait. Its timeout would hide the response to the request
-/// before.
+/// The time that must remain for a repeated request. If it timed out, the timeout would hide the
+/// response to the earlier request.
 const LEAST: Duration = Duration::from_millis(250);
 /// The longest `Retry-After` that is honored.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -61,7 +61,7 @@ impl Pauses {
     }
 }
 
-/// A random part of a pause, at least a half, so that many hosts do not retry at the same time.
+/// A random part of a pause, at least half of it, so that many hosts do not retry at the same time.
 fn jittered(pause: Duration) -> Duration {
     let [byte] = random::bytes().unwrap_or([u8::MAX]);
     pause.mul_f64(0.5 + f64::from(byte) / 510.0)

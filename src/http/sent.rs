@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::secret::Secret;
 
-/// How many secrets are remembered: those of the latest requests. A search for more takes too long.
+/// The maximum number of secrets to remember, which are the latest ones. A search for more takes
+/// too long.
 const MOST: usize = 24;
 
 /// The secrets that were sent, the latest one last.

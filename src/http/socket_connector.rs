@@ -56,8 +56,9 @@ impl resolver::Resolver for Resolver {
     }
 }
 
-/// The library would panic if the system refuses a thread. In that case the name is resolved on this
-/// thread, because a wait for the DNS servers is better than a failure.
+/// Resolves a host name on a separate thread. The library would panic if the system refused the
+/// thread; this function then resolves the name on the calling thread, because a wait for the DNS
+/// servers is better than a failure.
 fn resolve(uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
     use resolver::Resolver as _;
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -235,7 +236,7 @@ fn set_timeout(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// One wait, until its own timeout or the end of the run.
+/// One wait, until its own timeout or the deadline of the run, whichever is earlier.
 struct Wait {
     end: Deadline,
     reason: Timeout,
@@ -254,7 +255,7 @@ impl Wait {
         }
     }
 
-    /// The timeout of a socket for the next part of this wait.
+    /// The timeout of a socket for the next slice of this wait.
     fn slice(&self) -> Result<Duration, Error> {
         let left = self.left()?;
         Ok(match cfg!(windows) {
@@ -264,7 +265,7 @@ impl Wait {
         })
     }
 
-    /// Whether to go on after a failed read or write.
+    /// Returns `Ok` if the wait continues after a read or write that failed with `error`.
     fn next_slice(&self, error: io::Error) -> Result<(), Error> {
         match error.kind() {
             ErrorKind::Interrupted => Ok(()),

@@ -44,7 +44,7 @@ pub enum Unusable {
 }
 
 impl Unusable {
-    /// The failure; `place` names the options that contain the chain and the key.
+    /// The error for this reason. `place` names the options that contain the chain and the key.
     fn explain(self, place: &str) -> Error {
         let what = match self {
             Unusable::Chain => "the client certificate is not in PEM format",
@@ -59,7 +59,8 @@ impl Unusable {
 
 impl ClientCert {
     /// Reads the certificate chain and the key in PEM. `place` names the options that contain them.
-    /// `option` is the one of the key, and `file` the quoted path of the key or `FILE`, for a fix.
+    /// For a fix, `option` is the option that contains the key, and `file` is the quoted path of
+    /// the key, or `FILE`.
     ///
     /// # Errors
     /// `CONFIGURATION` if either is not in PEM or cannot be used, or if they do not match.
@@ -91,7 +92,7 @@ impl ClientCert {
         })
     }
 
-    /// Reads the certificate chain in PEM. Its key is stored elsewhere.
+    /// Reads the certificate chain in PEM. `key` signs with a private key that is stored elsewhere.
     ///
     /// # Errors
     /// The errors of [`ClientCert::new`].
@@ -116,7 +117,8 @@ impl ClientCert {
         ClientCert::with_key(chain, key.map_err(|_| Unusable::KeyType)?, place)
     }
 
-    /// A certificate chain, which is not empty, with a key that may be anywhere.
+    /// Combines a certificate chain, which must not be empty, with a key that may be stored
+    /// anywhere.
     ///
     /// # Errors
     /// Why they cannot be used.
@@ -127,7 +129,7 @@ impl ClientCert {
     ) -> Result<ClientCert, Unusable> {
         let pair = CertifiedKey::new(chain, key);
         match pair.keys_match() {
-            // The public key of some keys is unknown. Then only the server can compare it.
+            // The public keys of some keys are unknown. Then only the server can detect a mismatch.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
                 Ok(ClientCert { pair: Arc::new(pair), place: place.to_owned() })
             }
@@ -136,7 +138,7 @@ impl ClientCert {
         }
     }
 
-    /// The certificates, which begin with that of the client.
+    /// The certificate chain, which begins with the certificate of the client.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.pair.cert
     }
@@ -203,7 +205,8 @@ pub struct Terms {
     pub client_cert: Option<ClientCert>,
     /// The name that must be in the certificate of the server, if it is not the host name.
     pub server_name: Option<ServerName<'static>>,
-    /// The way to trust another authority if `--ca-file` does not apply.
+    /// The beginning of the fix to trust another authority if `--ca-file` does not apply. The name of
+    /// the certificate follows.
     pub how_to_trust: Option<String>,
     /// The way to present a client certificate, if there is one.
     pub how_to_identify: Option<&'static str>,
@@ -218,13 +221,12 @@ impl Terms {
         self.authorities.as_ref().map_or(Ok(()), |authorities| authorities.verifier().map(drop))
     }
 
-    fn how_to_trust(&self) -> String {
+    /// The fix that makes this program trust a certificate, such as `exactly this certificate`.
+    fn how_to_trust(&self, certificate: &str) -> String {
         match (&self.authorities, &self.how_to_trust) {
-            (Some(authorities), _) => {
-                format!("add the certificate of that authority to {}", authorities.place())
-            }
-            (None, Some(how)) => how.clone(),
-            (None, None) => "add --ca-file=PEM with the certificate of that authority".to_owned(),
+            (Some(authorities), _) => format!("add {certificate} to {}", authorities.place()),
+            (None, Some(how)) => format!("{how} {certificate}"),
+            (None, None) => format!("add --ca-file=PEM with {certificate}"),
         }
     }
 
@@ -262,7 +264,7 @@ pub(super) fn find(error: &ureq::Error) -> Option<&rustls::Error> {
     }
 }
 
-/// The fix if a server requires another client certificate, or one at all.
+/// The fix if a server requires a client certificate and none is set, or another one is required.
 fn fix_client_certificate(option: &str, terms: &Terms) -> String {
     match (&terms.client_cert, terms.how_to_identify) {
         (Some(cert), _) => format!("check {}", cert.place),
@@ -278,16 +280,17 @@ pub(super) fn is_without_tls(error: &rustls::Error) -> bool {
     matches!(error, rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
 }
 
-/// The failure of a TLS connection to a host. `option` contains the URL.
+/// The error for a TLS connection to a host. `option` contains the URL.
 pub(super) fn explain(error: &rustls::Error, host: &str, option: &str, terms: &Terms) -> Error {
     if let rustls::Error::Other(OtherError(error)) = error
         && let Some(error) = error.downcast_ref::<Error>()
     {
-        return error.clone(); // of a key that signs elsewhere
+        return error.clone(); // the error of a key that is stored elsewhere
     }
     match error {
         rustls::Error::InvalidCertificate(error) => {
-            distrust::explain(error, host, option, terms.pin.as_ref(), terms.how_to_trust())
+            let trust = |certificate: &str| terms.how_to_trust(certificate);
+            distrust::explain(error, host, option, terms.pin.as_ref(), &trust)
         }
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired

@@ -1,5 +1,5 @@
-//! TLS as a connector of the HTTP agent. It also stores the certificate of the server, because HTTP
-//! Negotiate binds a sign-on to that certificate (RFC 5929).
+//! TLS as a connector of the HTTP agent. The connector also stores the certificate of the server,
+//! because HTTP Negotiate binds a sign-on to that certificate (RFC 5929).
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -99,9 +99,9 @@ impl std::fmt::Debug for TlsTransport {
 
 type Stream = StreamOwned<ClientConnection, TransportAdapter>;
 
-/// The failure of a connection that the server closed: the alert that it sent before, if there is one.
-/// A server can refuse a client certificate while the rest of the handshake or the request is still
-/// being sent.
+/// Replaces the error for a connection that the server closed with the alert that the server sent
+/// before, if there is one. A server can refuse a client certificate while the rest of the
+/// handshake or the request is still being sent.
 fn refusal(stream: &mut Stream, error: io::Error) -> io::Error {
     let closed = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::ConnectionAborted];
     let Stream { conn, sock } = stream;
@@ -127,7 +127,7 @@ impl Transport for TlsTransport {
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
         self.stream.sock.set_timeout(timeout);
-        // What was not written before is written first.
+        // rustls first writes the data that an earlier call did not write.
         let read = self.stream.read(self.buffers.input_append_buf());
         let amount = read.map_err(|error| refusal(&mut self.stream, error))?;
         self.buffers.input_appended(amount);

@@ -50,7 +50,7 @@ impl Url {
         if !port.is_empty() && (!is_number || matches!(authority.port_u16(), None | Some(0))) {
             return Err("must have a port from 1 to 65535".to_owned());
         }
-        // Another parser would end a host with other brackets in another place (RFC 3986, section 3.2.2).
+        // Parsers disagree about where a host with other brackets ends (RFC 3986, section 3.2.2).
         let host = authority.host();
         let is_host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => address.parse::<Ipv6Addr>().is_ok(),
@@ -65,7 +65,7 @@ impl Url {
 
     /// Parses the URL of an OpenID Connect issuer, which has no query (Discovery 1.0, section 3).
     ///
-    /// The error is that of [`Url::parse`].
+    /// The error has the same form as in [`Url::parse`].
     pub fn parse_issuer(text: &str) -> Result<Url, String> {
         let url = Url::parse(text)?;
         match url.has_query() {
@@ -79,7 +79,7 @@ impl Url {
         self.uri.query().is_some()
     }
 
-    /// Whether a port is written.
+    /// Whether the URL contains a port.
     pub fn has_port(&self) -> bool {
         self.uri.port().is_some()
     }
@@ -147,8 +147,9 @@ impl Url {
     }
 }
 
-/// A word in braces or angle brackets before the query, as in documentation and templates. RFC 3986 allows
-/// neither character. `${NAME}` is a variable.
+/// Finds a placeholder before the query: a word in braces or angle brackets, as in documentation
+/// and templates. RFC 3986 does not allow these characters. `${NAME}` is a variable, not a
+/// placeholder.
 fn placeholder(text: &str) -> Option<&str> {
     let path = text.split(['?', '#']).next()?;
     let start = path.find(['{', '<'])?;
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn other_texts_are_refused() {
+    fn invalid_urls_are_refused() {
         for text in [
             "",
             "example.com",

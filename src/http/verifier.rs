@@ -3,8 +3,9 @@
 //! webpki refuses the certificate of an authority (`CA:TRUE`) as that of a server. `openssl req -x509` creates
 //! such a certificate by default, and OpenSSL and Go accept it if exactly this certificate is trusted.
 //!
-//! The errors of webpki do not say which authority is unknown or has expired. Its name tells a proxy that
-//! intercepts TLS from a private authority or an incomplete chain.
+//! The errors of webpki do not say which authority is unknown or has expired. The name of the
+//! authority shows whether a proxy intercepts TLS, the authority is private, or the chain is
+//! incomplete.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -24,9 +25,9 @@ use crate::x509;
 /// Why the authority of a certificate is not trusted.
 #[derive(Debug)]
 pub(super) enum OfAuthority {
-    /// It is unknown. This is its name in the certificate that it issued.
+    /// The authority is unknown. The text is its name in the certificate that it issued.
     Unknown(String),
-    /// It has expired, but the certificate that it issued has not.
+    /// The authority has expired, but the certificate that it issued has not.
     Expired,
 }
 
@@ -45,22 +46,22 @@ impl StdError for OfAuthority {}
 #[derive(Debug)]
 pub(super) struct Verifier {
     by_authorities: Arc<dyn ServerCertVerifier>,
-    /// The certificates that a server may have itself.
+    /// The certificates that are trusted even if a server itself uses one of them.
     trusted: Vec<CertificateDer<'static>>,
 }
 
 impl Verifier {
-    /// For certificates that the authorities of the platform issued.
+    /// Creates a verifier that trusts the authorities of the platform.
     ///
     /// # Errors
-    /// The platform has no authorities.
+    /// If the platform has no authorities.
     pub(super) fn of_platform() -> Result<Verifier, Error> {
         let platform = rustls_platform_verifier::Verifier::new(Arc::new(default_provider()))?;
         Ok(Verifier { by_authorities: Arc::new(platform), trusted: Vec::new() })
     }
 
-    /// For certificates that are issued by one of these authorities, or that are one of them; `None` if none
-    /// of them can be used as an authority.
+    /// Creates a verifier that trusts the certificates in `trusted` and those that they issued;
+    /// `None` if none of them can be used as an authority.
     pub(super) fn of(trusted: Vec<CertificateDer<'static>>) -> Option<Verifier> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(trusted.iter().cloned());
@@ -82,7 +83,7 @@ impl ServerCertVerifier for Verifier {
         let verified =
             self.by_authorities.verify_server_cert(certificate, intermediates, name, ocsp, now);
         match verified {
-            // The dates are checked before this failure, the name after it.
+            // When webpki reports this failure, it has checked the dates, but not the name.
             Err(error) if is_authority(&error) && self.trusted.contains(certificate) => {
                 verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
                 Ok(ServerCertVerified::assertion())
@@ -143,7 +144,7 @@ fn of_authority(error: &Error, certificate: &CertificateDer, now: UnixTime) -> O
 /// The longest name of an authority in a message, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// The characters of a name that can be in a message. The server chose the name.
+/// Removes the characters that must not be in a message, because the server chose the name.
 fn plain(name: &str) -> Option<String> {
     let is_plain = |c: &char| c.is_alphanumeric() || " -_.".contains(*c);
     let plain: String = name.chars().filter(is_plain).take(LONGEST_NAME).collect();

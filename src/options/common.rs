@@ -120,7 +120,7 @@ impl Options {
     /// Reads the options from the values of a command line.
     pub fn new(values: &Values) -> Options {
         let (Ok(common), Ok(of_sources)) = (Common::read(values), OfSources::read(values)) else {
-            return Options::default(); // never: none of them is required
+            return Options::default(); // cannot happen: none of the options is required
         };
         let ca_file = |path| Authorities::File(CaFile { path, place: "--ca-file" });
         Options {

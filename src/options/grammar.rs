@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Kind};
 
-/// Checks a value of an option, of which `example` is a valid one.
+/// Checks that the value of `option` is valid. `example` is a valid value, for the fix.
 ///
 /// # Errors
-/// `USAGE` if the value cannot be right. `what` continues the name of the option.
+/// `USAGE` if `valid` is false. `what` says what is wrong, and follows the name of the option in
+/// the message.
 pub fn require(valid: bool, option: &str, what: &str, example: &str) -> Result<(), Error> {
     match valid {
         true => Ok(()),
@@ -31,7 +32,7 @@ pub fn not_a_service_account(option: &str) -> Error {
         .fix(format!("use a value such as {option}=my-account@my-project.iam.gserviceaccount.com"))
 }
 
-/// The email address of a service account, or its unique ID.
+/// Whether a text is the email address or the unique ID of a service account.
 pub fn is_service_account(text: &str) -> bool {
     let is_name = |name: &str| {
         let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -47,7 +48,7 @@ pub fn is_in_domain_of_google(email: &str) -> bool {
     email.split_once('@').is_some_and(|(_, domain)| domain.ends_with(".gserviceaccount.com"))
 }
 
-/// A project number, or a project ID, which may begin with a domain and a colon.
+/// Whether a text is a project number, or a project ID, which may begin with a domain and a colon.
 pub fn is_project(text: &str) -> bool {
     let id = match text.split_once(':') {
         Some((domain, id)) if is_domain(domain) => id,
@@ -61,12 +62,12 @@ fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A domain name in lower case, with at least two labels.
+/// Whether a text is a domain name in lower case, with at least two labels.
 pub fn is_domain(text: &str) -> bool {
     text.len() <= 253 && text.contains('.') && text.split('.').all(is_label)
 }
 
-/// Lower-case letters, digits, and hyphens that are not at an end.
+/// Whether a text is a label: lower-case letters, digits, and hyphens that are not at an end.
 pub fn is_label(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len())

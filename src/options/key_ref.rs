@@ -6,7 +6,7 @@ use super::{Pin, Pkcs11Uri, SecretRef, Thumbprint};
 use crate::error::{Error, Kind};
 use crate::show;
 
-/// A private key.
+/// The place of a private key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyRef {
     /// In a file.
@@ -21,10 +21,10 @@ pub enum KeyRef {
 const STORE: &str = "cert:";
 
 impl KeyRef {
-    /// The same key, with the PIN of `--pin`. `option` is the option that names the key.
+    /// Adds the PIN of `--pin` to the key. `option` is the option that names the key.
     ///
     /// # Errors
-    /// `USAGE` if the key has no PIN, or has one already.
+    /// `USAGE` if there is a PIN but the key cannot have one, or already has one.
     pub fn with_pin(self, pin: Option<SecretRef>, option: &str) -> Result<KeyRef, Error> {
         match (self, pin) {
             (key, None) => Ok(key),
@@ -48,7 +48,7 @@ impl KeyRef {
         text.starts_with(STORE)
     }
 
-    /// The path of a file, the `pkcs11:` URI of a key, or `cert:THUMBPRINT`.
+    /// Parses the path of a file, the `pkcs11:` URI of a key, or `cert:THUMBPRINT`.
     ///
     /// # Errors
     /// What is wrong with the URI or the thumbprint, as the continuation of the name of its setting.
@@ -72,7 +72,7 @@ impl KeyRef {
         }
     }
 
-    /// The file of the key.
+    /// The path of the key file; `None` for a key that is not in a file.
     pub fn file(&self) -> Option<&Path> {
         match self {
             KeyRef::File(path) => Some(path),
@@ -81,15 +81,15 @@ impl KeyRef {
     }
 }
 
-/// The failure of a key in the certificate store that should authenticate a TLS connection. `option`
-/// is the option or member that names the key.
+/// The error if a key in the certificate store is set for TLS client authentication. `option` is
+/// the option or member that names the key.
 pub fn not_for_tls(option: &str) -> Error {
     Error::new(Kind::Configuration, format!("the key of {option} cannot authenticate with TLS"))
         .cause("keys in the Windows certificate store can only sign tokens")
         .fix(format!("set {option} to a key file"))
 }
 
-/// The failure of `--pin` without a private key. `option` is the option that names the key.
+/// Refuses `--pin` if there is no private key. `option` is the option that names the key.
 ///
 /// # Errors
 /// `USAGE` if there is a PIN.

@@ -1,7 +1,7 @@
 //! The options of the command line and their typed values.
 //!
 //! Each option is one row of a table, from which the parser, the help, the manual and the
-//! completions are made. Values are checked when they are parsed. No file is opened for that.
+//! completions are made. Values are checked when they are parsed, without opening files.
 
 #[macro_use]
 mod typed;
@@ -42,16 +42,16 @@ pub struct OptionInfo {
     pub kind: ValueKind,
     /// The placeholder of the value in the help; empty for the usual placeholder.
     shown: &'static str,
-    /// Whether it must be given.
+    /// Whether the option is required.
     pub required: bool,
     /// Whether each use adds a value. Otherwise the last value is used.
     pub repeated: bool,
-    /// The help, as lines of source code.
+    /// The lines of the doc comment, which are the help.
     help: &'static [&'static str],
 }
 
 impl OptionInfo {
-    /// The option for a field of this type. `typed` is `--name` or `--name=PLACEHOLDER`.
+    /// Creates the row for a field of type `T`. `typed` is `--name` or `--name=PLACEHOLDER`.
     pub const fn of<T: OptionField>(
         typed: &'static str,
         help: &'static [&'static str],
@@ -107,8 +107,8 @@ const fn name_and_shown(typed: &'static str) -> (&'static str, &'static str) {
     }
 }
 
-/// The failure of a command line that lacks an option which is required with other options.
-/// `table` is the table of that option.
+/// The error for a command line without the required option `name`. The fix contains the
+/// placeholder if `table` contains the option.
 pub fn missing(table: &[OptionInfo], name: &str) -> Error {
     let option = table.iter().find(|option| option.name == name);
     let usage = option.map_or_else(|| format!("--{name}"), OptionInfo::usages);

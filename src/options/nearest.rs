@@ -7,11 +7,11 @@ pub fn is_name(word: &str) -> bool {
     !word.is_empty() && word.len() <= 24 && word.chars().all(fits)
 }
 
-/// No name is longer, in bytes.
+/// The maximum length of a word that is compared, in bytes. No name is longer.
 const LONGEST: usize = 64;
 
-/// The name that is most similar to this word, if any name is similar. A name of which the word is the
-/// first part is preferred.
+/// The name that is most similar to this word, if any name is similar. A name that begins with the
+/// word and a hyphen is preferred.
 pub fn nearest(word: &str, names: impl Iterator<Item = &'static str>) -> Option<&'static str> {
     if word.len() > LONGEST {
         return None;

@@ -12,7 +12,7 @@ use super::SecretRef;
 use crate::redaction::UNRESERVED;
 use crate::secret::Secret;
 
-/// What begins a URI.
+/// The prefix of a URI.
 const SCHEME: &str = "pkcs11:";
 
 /// The attributes of the path that select a token.
@@ -44,7 +44,7 @@ pub struct Pkcs11Uri {
     pub object: Option<String>,
     /// `id`: the ID of the key.
     pub id: Option<Vec<u8>>,
-    /// `module-path`: the library that reaches the token.
+    /// `module-path`: the library that gives access to the token.
     pub module: Option<PathBuf>,
     /// The PIN of the token.
     pub pin: Option<Pin>,
@@ -70,7 +70,7 @@ impl Pkcs11Uri {
     /// Reads a URI.
     ///
     /// # Errors
-    /// What is wrong, as the continuation of the name of its option. It contains no value.
+    /// What is wrong, as the continuation of the name of the option. The text contains no value.
     pub fn parse(text: &str) -> Result<Pkcs11Uri, String> {
         let rest = text.get(SCHEME.len()..).unwrap_or_default();
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -96,7 +96,8 @@ impl Pkcs11Uri {
         Ok(uri)
     }
 
-    /// The key with this label in a slot, whose ID is in hexadecimal digits, of a module.
+    /// Creates the URI of the key `label` in a slot of a module. `slot` is the ID of the slot in
+    /// hexadecimal digits.
     ///
     /// # Errors
     /// What is wrong, as for [`Pkcs11Uri::parse`].
@@ -126,7 +127,7 @@ impl Pkcs11Uri {
                 self.token.push((known, number.to_string()));
             }
             (_, Some(known)) => self.token.push((known, value)),
-            // It might select another token, so it cannot be ignored.
+            // An unknown attribute might select another token, so it cannot be ignored.
             (_, None) => return Err(unsupported(name)),
         }
         Ok(())
@@ -164,7 +165,8 @@ impl std::fmt::Display for Pkcs11Uri {
     }
 }
 
-/// The name is repeated only if it is one of RFC 7512, because it may be a part of a secret.
+/// Says why an attribute is not supported. The name is repeated only if RFC 7512 defines it,
+/// because any other name may be a part of a secret.
 fn unsupported(name: &str) -> String {
     match name {
         "pin-value" => "must not contain a PIN (pin-value), which other users could read in the \
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_refused_and_not_echoed() {
+    fn unsupported_uris_are_refused_and_not_echoed() {
         for (text, why) in [
             ("pkcs11:hunter2", "such as"),
             ("pkcs11:token", "such as"),

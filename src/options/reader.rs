@@ -2,8 +2,8 @@
 //!
 //! Clients split a command at spaces and few of them interpret quotes. Therefore each option is one
 //! word, `--name=value`, and a value with spaces is written to an arguments file (`--args-file`),
-//! one argument per line. Empty words are skipped, because Java makes one of a double space. No
-//! error contains a wrong word, which may be a misplaced secret.
+//! one argument per line. Empty words are skipped, because Java turns a double space into an empty
+//! word. No error contains a wrong word, which may be a misplaced secret.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -17,16 +17,16 @@ use crate::files;
 use crate::program;
 use crate::show;
 
-/// The largest number of arguments files. A file that names others would be read many times.
+/// The maximum number of arguments files. Without a limit, files that name each other would be read
+/// many times.
 const MOST_FILES: usize = 16;
 
-/// How many mistakes are read. Only the first one is reported.
+/// The number of mistakes after which reading stops. Only the first one is reported.
 const MOST_MISTAKES: usize = 100;
 
 /// The meaning of the positional words of a command line.
 pub trait Grammar {
-    /// Reads a positional word, which is not empty. A word that is not UTF-8 is passed as an empty
-    /// string.
+    /// Reads a positional word. `word` is empty if the word is not UTF-8.
     ///
     /// # Errors
     /// `USAGE` if the word is not allowed at this place.
@@ -52,7 +52,7 @@ pub trait Grammar {
     fn names(&self) -> Vec<String>;
 }
 
-/// A command line that was read, up to the first mistake if there is one.
+/// A command line that was read.
 #[derive(Debug)]
 pub struct Line<G> {
     /// The positional words.
@@ -61,9 +61,9 @@ pub struct Line<G> {
     pub values: Values,
     /// The first mistake. The words after it were read too.
     pub mistake: Option<Error>,
-    /// How many arguments files were named.
+    /// The number of arguments files so far.
     files: usize,
-    /// How many mistakes there are.
+    /// The number of mistakes so far.
     mistakes: usize,
 }
 
@@ -72,7 +72,7 @@ pub fn read<G: Grammar>(args: Vec<OsString>, grammar: G) -> Line<G> {
     read_after(Values::default(), args, grammar)
 }
 
-/// Reads more arguments, after those with these values.
+/// Reads more arguments, and adds their options to `values`.
 pub fn read_after<G: Grammar>(values: Values, args: Vec<OsString>, grammar: G) -> Line<G> {
     let mut line = Line { grammar, values, mistake: None, files: 0, mistakes: 0 };
     if let Err(unreadable) = line.read(args, 0) {
@@ -179,8 +179,8 @@ impl<G: Grammar> Line<G> {
         self.read(words.map(OsString::from).collect(), depth)
     }
 
-    /// What to do about a line of an arguments file with more than one argument. The value of an
-    /// option may contain spaces.
+    /// The fix for a line of an arguments file with more than one argument; `None` for a line with
+    /// one. The value of an option may contain spaces.
     fn several_arguments(&self, line: &str) -> Option<&'static str> {
         let (first, rest) = line.split_once(char::is_whitespace)?;
         let is_known = |word: &str| {
@@ -203,7 +203,7 @@ impl<G: Grammar> Line<G> {
     }
 }
 
-/// What to use instead of an option that prints more.
+/// The fix for an option that would print more, such as `--verbose`.
 const LOG: &str = "to see each step of the run, use --log-file=PATH";
 
 /// Whether a line of an arguments file, or the value in it, is in quotes.
@@ -216,8 +216,8 @@ fn is_quoted(line: &str) -> bool {
     })
 }
 
-/// Names of options in other tools, with the options here that mean the same. The first one is used
-/// that the source or command has.
+/// Names of options in other tools, with the corresponding options of wif-token. The first of these
+/// that the source or command has is suggested.
 const SYNONYMS: [(&str, &[&str]); 6] = [
     ("aud", &["audience"]),
     ("file", &["path", "output-file", "credentials"]),
@@ -227,8 +227,8 @@ const SYNONYMS: [(&str, &[&str]); 6] = [
     ("username", &["user"]),
 ];
 
-/// The failure of a command line with an unknown option. `tables` contain the options that are
-/// allowed after `before`, the command and the source, or the helper.
+/// The error for an unknown option. `tables` contain the options that are allowed after the words
+/// in `before`, which name the command and the source, or the helper.
 fn unknown_option(name: &str, before: &[String], tables: &[&'static [OptionInfo]]) -> Error {
     let names = || tables.iter().copied().flatten().map(|option| option.name);
     let what = match (is_name(name), before) {

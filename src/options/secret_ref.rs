@@ -34,8 +34,8 @@ impl SecretRef {
         }
     }
 
-    /// The last word of a header value, which may be a reference, after the words before it: a
-    /// scheme such as `Bearer`, or nothing.
+    /// Splits a header value into the words before the last one, such as the scheme `Bearer`, and
+    /// the last word, which may be a reference.
     pub fn in_header(value: &str) -> (&str, &str) {
         value.rsplit_once(' ').unwrap_or(("", value))
     }
@@ -81,17 +81,17 @@ impl SecretRef {
     }
 }
 
-/// A text that is not secret everywhere: the text itself, or a reference to it.
+/// A text that may be a secret: the text itself, or a reference to it.
 #[derive(Debug, Clone)]
 pub enum TextOrRef {
     /// The text itself.
     Text(String),
-    /// Where the text is.
+    /// A reference to the text.
     Ref(SecretRef),
 }
 
 impl TextOrRef {
-    /// The text. `option` is the option that has this value, for messages.
+    /// Reads the text. `option` is the option that has this value, for messages.
     ///
     /// # Errors
     /// The errors of [`SecretRef::read`].

@@ -1,5 +1,5 @@
-//! The SHA-1 hash of a certificate: its name in the Windows certificate store, or that of the server
-//! of Service Fabric.
+//! The SHA-1 hash of a certificate. It selects a certificate in the Windows certificate store, or
+//! identifies the server of Service Fabric.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Thumbprint([u8; 20]);
 
 impl Thumbprint {
-    /// How to find one, for the fix of an error.
+    /// How to find a thumbprint, for the fix of an error.
     pub const FIX: &str =
         r"list the thumbprints in PowerShell with dir Cert:\CurrentUser\My,Cert:\LocalMachine\My";
 

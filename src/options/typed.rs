@@ -40,7 +40,7 @@ pub trait OptionValue: Sized {
 pub trait OptionField: Sized {
     /// The kind of the value.
     const KIND: ValueKind;
-    /// Whether it must be given.
+    /// Whether the option is required.
     const REQUIRED: bool = false;
     /// Whether each use adds a value. Otherwise the last value is used.
     const REPEATED: bool = false;
@@ -90,7 +90,7 @@ impl OptionField for bool {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VariableName(pub String);
 
-/// A whole number of seconds in this range, including both ends.
+/// A whole number of seconds from `LEAST` to `MOST`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seconds<const LEAST: u64, const MOST: u64>(pub u64);
 

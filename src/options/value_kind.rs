@@ -17,7 +17,7 @@ pub enum ValueKind {
     Variable,
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// A whole number of seconds in this range, including both ends.
+    /// A whole number of seconds from the first number to the second.
     Seconds(u64, u64),
     /// The path of a file.
     Path,
@@ -55,8 +55,8 @@ impl ValueKind {
         })
     }
 
-    /// A valid value of the option with this name, for messages; `None` if any text is valid.
-    /// `given` is what it replaces: of the words of a choice, the most similar one is the example.
+    /// A valid value of the option `name`, for messages; `None` if any text is valid. `given` is
+    /// the value to replace: for a choice, the example is the word that is most similar to it.
     pub(super) fn example(&self, name: &str, given: &str) -> Option<String> {
         Some(match self {
             ValueKind::Flag | ValueKind::Text | ValueKind::TextOrRef | ValueKind::Path => {

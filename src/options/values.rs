@@ -46,7 +46,7 @@ impl Values {
     /// Checks that all required options of a table are given.
     ///
     /// # Errors
-    /// `USAGE` with the first option that is missing.
+    /// `USAGE` for the first option that is missing.
     pub fn require(
         &self,
         options: impl IntoIterator<Item = &'static OptionInfo>,
@@ -119,7 +119,7 @@ impl Values {
     /// its value, and the words after `--`. A relative path means another file in another directory,
     /// so paths are made absolute.
     pub fn identity(&self, options: impl IntoIterator<Item = &'static OptionInfo>) -> Vec<Vec<u8>> {
-        // A path need not be UTF-8, and each one must have another text.
+        // Some paths are not UTF-8, and different paths must have different texts.
         let path = |path: &Path| Ok(format!("{:?}", files::absolute(path)));
         let options = options
             .into_iter()
@@ -133,7 +133,7 @@ impl Values {
         options.chain(rest.map(|word| word.as_encoded_bytes().to_vec())).collect()
     }
 
-    /// The secrets that the values name, each with its option.
+    /// The references to secrets in the values, each with its option.
     pub fn secrets(&self) -> impl Iterator<Item = (&'static OptionInfo, SecretRef)> {
         self.given.iter().filter_map(|(option, value)| match value {
             Value::Secret(secret) => Some((*option, secret.clone())),
@@ -162,7 +162,7 @@ impl Values {
     }
 }
 
-/// Where a value may refer to a secret, and the words before it.
+/// Splits a value into the words before a possible reference to a secret, and the reference.
 fn reference<'a>(option: &OptionInfo, text: &'a str) -> (&'a str, &'a str) {
     match option.kind {
         ValueKind::Header => SecretRef::in_header(text),

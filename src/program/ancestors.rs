@@ -1,16 +1,16 @@
-//! The processes that led to this one, for a run that a program between them has hidden from its
-//! environment. <https://man7.org/linux/man-pages/man5/proc.5.html>
+//! The ancestors of this process. They show that runs start each other even if a program between
+//! the runs clears the environment. <https://man7.org/linux/man-pages/man5/proc.5.html>
 
 use std::fs::File;
 use std::iter;
 
 use crate::files;
 
-/// The number of processes that are considered.
+/// The maximum number of ancestor processes to examine.
 const MOST: usize = 64;
 
-/// How many of the processes that led to this one have the same arguments. Systems without `/proc`
-/// show none.
+/// The number of ancestor processes that have the same arguments as this process; 0 on systems
+/// without `/proc`.
 pub fn repetitions() -> usize {
     let own = arguments("self").filter(|arguments| !arguments.is_empty());
     let ancestors = iter::successors(parent("self"), |process| parent(process)).take(MOST);

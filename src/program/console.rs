@@ -1,5 +1,5 @@
-//! What the console sends to this process on Windows: Ctrl-C, Ctrl-Break, and the end of the console
-//! or of the host. <https://learn.microsoft.com/windows/console/handlerroutine>
+//! The console events of Windows: Ctrl-C, Ctrl-Break, and the end of the console or of the host.
+//! <https://learn.microsoft.com/windows/console/handlerroutine>
 #![allow(unsafe_code)] // calls into the operating system
 
 use std::io;
@@ -16,8 +16,8 @@ type Action = Box<dyn Fn() + Send + Sync>;
 
 static ACTION: OnceLock<Action> = OnceLock::new();
 
-/// From now on, a console event does not end this process but runs this action, in another thread.
-/// Programs that are started later do not inherit this.
+/// Makes console events run `action` in another thread instead of ending this process. Programs
+/// that are started later do not inherit this setting.
 ///
 /// # Errors
 /// The errors of the operating system.
@@ -39,7 +39,8 @@ extern "system" fn handler(event: u32) -> BOOL {
     if [CTRL_C_EVENT, CTRL_BREAK_EVENT].contains(&event) {
         return TRUE;
     }
-    // Windows ends the process when this function returns. The process should end by itself before.
+    // Windows ends the process when this function returns, so it waits until the process ends by
+    // itself.
     loop {
         thread::park();
     }

@@ -1,4 +1,4 @@
-//! Finds a program by its name, as a process that starts it would.
+//! Finds the file of a program by its name, by the rules that apply when the program is started.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,16 @@ const DEFAULT_PATH: &str = if cfg!(windows) { "" } else { "/bin:/usr/bin" };
 /// runs with `cmd.exe`.
 const RUNNABLE: [&str; 4] = [".com", ".exe", ".bat", ".cmd"];
 
-/// The file of a program: a path as it is (a relative one in the working directory), and a bare name
-/// in the directories of `PATH`. A file that cannot be executed is found only if no other one is.
+/// Finds the file of a program. A relative path is relative to the working directory; a bare name
+/// is looked up in the directories of `PATH`. A file that is not executable is returned only if no
+/// executable file is found.
 pub fn find(name: &OsStr, env: &Env) -> Option<PathBuf> {
     search(name, env, with_extension)
 }
 
-/// The file of a command, as a command prompt of Windows finds it with the extensions of `PATHEXT`,
-/// but not in the working directory. Only programs and batch files are found: Windows runs other
-/// files with another program.
+/// Finds the file of a command as the Windows command prompt does, with the extensions in
+/// `PATHEXT`, but not in the working directory. Only the extensions of programs and batch files are
+/// tried, because Windows opens other files with another program.
 pub fn find_with_pathext(name: &OsStr, env: &Env) -> Option<PathBuf> {
     let pathext = env.get("PATHEXT").unwrap_or_else(|| RUNNABLE.join(";").into());
     let pathext = pathext.to_string_lossy().to_ascii_lowercase();
@@ -37,8 +38,8 @@ pub fn find_with_pathext(name: &OsStr, env: &Env) -> Option<PathBuf> {
     })
 }
 
-/// The file among the candidates for a path: for the name as a path, or for the name in each directory
-/// of `PATH`.
+/// Finds a file among the candidates for `name` as a path, or for `name` in each directory of
+/// `PATH`.
 fn search<I: IntoIterator<Item = PathBuf>>(
     name: &OsStr,
     env: &Env,
@@ -90,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bare_name_is_searched_in_path_and_a_path_is_not() {
+    fn a_bare_name_is_looked_up_in_path_and_a_path_is_not() {
         use std::os::unix::fs::PermissionsExt;
         let dir = tempfile::tempdir().unwrap();
         let place = |folder: &str, mode| {
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn this_program_is_recognised_by_its_file_and_not_by_its_name() {
+    fn this_program_is_recognized_by_its_file_and_not_by_its_name() {
         let dir = tempfile::tempdir().unwrap();
         let own = std::env::current_exe().unwrap();
         let (link, other) = (dir.path().join("helper"), dir.path().join(own.file_name().unwrap()));

@@ -63,12 +63,13 @@ pub struct Observed {
     pub output: Secret,
     /// Whether it wrote to standard error.
     pub wrote_errors: bool,
-    /// Whether a process that it started kept its standard output open after its end.
+    /// Whether a process that the program started kept standard output open after the program
+    /// ended.
     pub keeps_open: bool,
 }
 
-/// Why the program of a command cannot be run, as far as its file shows that; `None` if it does not
-/// exist.
+/// The error for a program that cannot be run, if its file shows the reason; `None` also if the
+/// program does not exist.
 pub fn obstacle(name: &OsStr, env: &Env) -> Option<Error> {
     let obstacle = match find(name, env) {
         Some(file) => obstacle::before_start(&file, env),
@@ -77,8 +78,8 @@ pub fn obstacle(name: &OsStr, env: &Env) -> Option<Error> {
     obstacle.map(|obstacle| obstacle.explain(&show::path(name.as_ref())))
 }
 
-/// The variables with which systemd tells a service how to report its state, and which sockets it has.
-/// They are meant for this process: a program could report a state in its name.
+/// The variables with which systemd tells a service how to report its state, and which sockets it
+/// has. Programs do not get them, because a program could report a state on behalf of this process.
 /// <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>,
 /// <https://www.freedesktop.org/software/systemd/man/latest/sd_watchdog_enabled.html>,
 /// <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>
@@ -110,7 +111,7 @@ impl Program {
         }
     }
 
-    /// The failure of a program that ended with this status.
+    /// The error for a program that ended with `status`.
     pub fn failed(&self, status: ExitStatus, world: &World) -> Error {
         let shown = show::path(self.name.as_ref());
         let env = self.env(world);
@@ -129,8 +130,8 @@ impl Program {
         error.fix(format!("run {} by hand to see its error output", self.place))
     }
 
-    /// The fix if an argument is an operator of a shell: the program gets it as text, but a user who runs
-    /// the same line by hand sees no failure.
+    /// The fix if an argument is a shell operator: the program gets the operator as text, but a
+    /// shell interprets it when a user runs the same line by hand.
     pub fn without_shell(&self) -> Option<String> {
         let operator = OPERATORS.iter().find(|word| self.args.iter().any(|arg| arg == **word))?;
         Some(format!(
@@ -157,7 +158,7 @@ impl Program {
         self.run_with(true, world)
     }
 
-    #[allow(clippy::disallowed_methods)] // only this module does this
+    #[allow(clippy::disallowed_methods)] // only this module starts programs
     fn run_with(&self, is_observed: bool, world: &World) -> Result<Observed, Error> {
         // The output of the program may depend on things that cannot be observed.
         files::note_unknown();
@@ -210,8 +211,8 @@ impl Program {
         }
     }
 
-    /// The failure of a program that did not end in time. It may have started a process in another
-    /// session, which was killed too.
+    /// The error for a program that did not end in time. With `is_outside`, a process that it had
+    /// started in another session was killed too.
     fn timed_out(&self, is_outside: bool, shown: &str) -> Error {
         let error = Error::new(Kind::Unreachable, format!("{shown} did not finish in time"));
         let why =
@@ -249,8 +250,8 @@ impl Program {
     }
 }
 
-/// The failure if the name of a program in `place` is a whole command line and not a path with a space. Only
-/// its first word is shown, because the others may contain a secret.
+/// The error if the name of a program in `place` is a whole command line and not a path with a
+/// space. Only its first word is shown, because the others may contain a secret.
 pub fn whole_command_line(name: &OsStr, place: &str, kind: Kind, env: &Env) -> Option<Error> {
     let text = name.to_string_lossy();
     let (first, _) = text.split_once(char::is_whitespace)?;
@@ -268,8 +269,8 @@ pub fn whole_command_line(name: &OsStr, place: &str, kind: Kind, env: &Env) -> O
     })
 }
 
-/// Why the operating system did not start a program, with this error; `None` if it is not known. The
-/// failure is `CONFIGURATION`.
+/// The `CONFIGURATION` error that says why the operating system did not start a program and
+/// returned `error`; `None` if the reason is not known.
 pub fn explain(name: &OsStr, error: &io::Error, env: &Env) -> Option<Error> {
     let obstacle = obstacle::of_system(error).or_else(|| match find(name, env) {
         Some(file) => obstacle::of_file(&file, error, env),
@@ -293,8 +294,8 @@ fn read_on_a_thread(pipe: impl Read + Send + 'static) -> io::Result<Receiver<Vec
     Ok(receiver)
 }
 
-/// Reads everything on a separate thread, and sends once if it is more than white space. Standard
-/// error is not stored, because it may contain a secret.
+/// Reads to the end on a separate thread, and sends one message if there is more than white space.
+/// Standard error is not stored, because it may contain a secret.
 fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> io::Result<Receiver<()>> {
     let (sender, receiver) = mpsc::sync_channel(1);
     thread::Builder::new().spawn(move || {
@@ -308,9 +309,9 @@ fn watch_on_a_thread(mut pipe: impl Read + Send + 'static) -> io::Result<Receive
     Ok(receiver)
 }
 
-/// The output so far, and whether a process still has the pipe open. The program has ended. After
-/// its group has ended too, only a daemon in another group can have the pipe open, and the output
-/// of a daemon does not matter.
+/// Returns the output so far of a program that has ended, and whether a process still has the pipe
+/// open. After the group of the program has ended too, only a daemon in another group can have the
+/// pipe open, and the output of a daemon does not matter.
 fn collect(output: &Receiver<Vec<u8>>, deadline: Deadline) -> (Vec<u8>, bool) {
     let (end, mut bytes) = (deadline.waiting_at_most(DRAIN), Vec::new());
     loop {

@@ -58,7 +58,7 @@ impl Group {
         self.child.wait()
     }
 
-    /// No process can leave the job.
+    /// Returns false, because no process can leave the job.
     pub(super) fn kill_outside(&mut self) -> bool {
         false
     }

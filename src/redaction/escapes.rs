@@ -2,13 +2,14 @@
 
 use super::Unit;
 
-/// The bytes that an encoded character at the start stands for, and its length.
+/// Decodes an escape at the start of a text. Returns the bytes that the escape stands for, and its
+/// length.
 pub(super) type Decode = fn(&[u8]) -> Option<(Vec<u8>, usize)>;
 
 /// The kinds of escapes.
 pub(super) const ALL: [Decode; 4] = [percent, literal, xml, quoted_printable];
 
-/// The text with all escapes of one kind undone.
+/// Undoes all escapes of one kind.
 pub(super) fn undo(units: &[Unit], decode: Decode) -> Vec<Unit> {
     let bytes: Vec<u8> = units.iter().map(|unit| unit.0).collect();
     let mut decoded = Vec::with_capacity(units.len());
@@ -29,7 +30,7 @@ pub(super) fn undo(units: &[Unit], decode: Decode) -> Vec<Unit> {
     decoded
 }
 
-/// The number that all of these digits form.
+/// The number that the digits form; `None` if one of them is not a digit.
 pub(super) fn number(digits: &[u8], radix: u32) -> Option<u32> {
     u32::from_str_radix(std::str::from_utf8(digits).ok()?, radix).ok()
 }
@@ -38,7 +39,7 @@ fn character(code: u32) -> Option<Vec<u8>> {
     Some(char::from_u32(code)?.to_string().into_bytes())
 }
 
-/// Percent-encoding, also with `%u` and four digits, as `escape` of JavaScript writes it.
+/// Decodes percent-encoding, also with `%u` and four digits, as `escape` of JavaScript writes it.
 fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let rest = text.strip_prefix(b"%")?;
     if let Some(digits) = rest.strip_prefix(b"u") {
@@ -47,7 +48,8 @@ fn percent(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((vec![u8::try_from(number(rest.get(..2)?, 16)?).ok()?], 3))
 }
 
-/// An escape of JSON, or of the string literals of most languages, or a number such as `0x2f` in a list.
+/// Decodes an escape of JSON or of the string literals of most languages, or a number such as
+/// `0x2f` in a list.
 fn literal(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     if let Some(digits) = text.strip_prefix(b"0x") {
         return Some((character(number(digits.get(..2)?, 16)?)?, 4));
@@ -83,8 +85,8 @@ fn literal(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((vec![byte], 2))
 }
 
-/// A reference of XML or HTML. Other tags and names than those of XML stand for something between the
-/// characters of a word, such as `<wbr>` and `&shy;`, or for punctuation.
+/// Decodes a reference of XML or HTML. Tags, and names that XML does not define, become a space:
+/// they are used between the characters of a word, such as `<wbr>` and `&shy;`, or for punctuation.
 fn xml(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     if text.starts_with(b"<") {
         let end = text.iter().take(LONGEST_REFERENCE).position(|byte| *byte == b'>')?;
@@ -109,10 +111,10 @@ fn xml(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     (is_reference && name.len() < LONGEST_REFERENCE).then(|| (vec![byte], name.len() + 2))
 }
 
-/// A longer text is not a reference.
+/// A longer text is not decoded as a tag or a reference.
 const LONGEST_REFERENCE: usize = 24;
 
-/// A numeric reference, which ends with its last digit or the semicolon after it.
+/// Decodes a numeric reference, which ends with its last digit or the semicolon after it.
 fn numeric(name: &[u8], rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     let hex = name.strip_prefix(b"x").or(name.strip_prefix(b"X"));
     let digits = hex.unwrap_or(name);
@@ -125,7 +127,7 @@ fn numeric(name: &[u8], rest: &[u8]) -> Option<(Vec<u8>, usize)> {
     Some((character(code)?, 1 + end + semicolon))
 }
 
-/// An escape of quoted-printable, or a line break that does not belong to the text.
+/// Decodes an escape of quoted-printable, or removes a soft line break.
 fn quoted_printable(text: &[u8]) -> Option<(Vec<u8>, usize)> {
     let rest = text.strip_prefix(b"=")?;
     let line_break = [&b"\r\n"[..], b"\n"].into_iter().find(|end| rest.starts_with(end));

@@ -1,13 +1,13 @@
 //! Which characters mean the same, and which belong together, in a text and in its encodings.
 
-/// The characters that belong to a needle on both sides.
+/// Which characters next to a match belong to the same value.
 pub(super) type Around = Option<fn(u8) -> bool>;
 
-/// How characters are reduced to one of those that mean the same.
+/// How each character is reduced to one of those that mean the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Form {
-    /// A line break or another control character may have become a space, and a space `+`. A server
-    /// may change the case, for example of a name.
+    /// A server may replace a line break or another control character with a space, and a space
+    /// with `+`. It may also change the case, for example of a name.
     Text,
     /// Hexadecimal and base32.
     Lower,
@@ -26,8 +26,8 @@ impl Form {
         }
     }
 
-    /// Whether a character belongs to the text itself. Others, such as a line break, a comma or an
-    /// invisible character, can separate such characters.
+    /// Whether a character belongs to a value. Other characters, such as a line break, a comma or
+    /// an invisible character, can separate the characters of a value.
     pub(super) fn contains(self, byte: u8) -> bool {
         match self {
             Form::Text | Form::Lower => byte.is_ascii_alphanumeric(),
@@ -40,7 +40,7 @@ pub(super) fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
 }
 
-/// The character of base64 for one of base64url.
+/// Converts a character of base64url to base64.
 pub(super) fn standard(byte: u8) -> u8 {
     match byte {
         b'-' => b'+',

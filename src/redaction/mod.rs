@@ -1,14 +1,15 @@
 //! Removes secrets from the text of a server, in every encoding in which a server may repeat them.
 //!
-//! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and other string
-//! literals, the references of XML and HTML, and quoted-printable, each alone and up to three of them in any
-//! order. In each of these forms a secret is found literally in upper or lower case, reversed, in hexadecimal,
-//! in decimal, in base32, and in base64 or base64url, encoded more than once, and as a part of something
-//! longer such as `id:secret`. It is also found if other characters separate its own, such as those of lines
-//! or groups, and so is a long part of it.
+//! The text is searched as it is and after undoing percent-encoding, the escapes of JSON and other
+//! string literals, the references of XML and HTML, and quoted-printable, each alone and up to
+//! three of them in any order. In each of these forms a secret is found literally in upper or lower
+//! case, reversed, in hexadecimal, in decimal, in base32, and in base64 or base64url, encoded more
+//! than once, and as a part of something longer such as `id:secret`. A secret is also found if
+//! other characters, such as line breaks, separate its characters. A long part of a secret is found
+//! too.
 //!
-//! `needles.rs` and `parts.rs` make what is searched for from a secret, and `search.rs` finds it in every form
-//! of the text that `escapes.rs` makes.
+//! `needles.rs` and `parts.rs` create the needles to search for from a secret, and `search.rs`
+//! finds them in every form of the text that `escapes.rs` creates.
 
 mod escapes;
 mod form;
@@ -27,13 +28,14 @@ use percent_encoding::percent_decode_str;
 use self::needles::Searched;
 pub(crate) use self::needles::UNRESERVED;
 
-/// A longer text is not searched and not shown.
+/// The maximum length of a text that is searched and shown, in bytes.
 const LONGEST: usize = 8 * 1024;
 
-/// A byte of a form of the text, and the bytes of the text that it stands for.
+/// A byte of a form of the text, with the start and the end of the bytes of the text that it stands
+/// for.
 type Unit = (u8, usize, usize);
 
-/// The text with each secret replaced by `[secret]`.
+/// Replaces each secret in a text with `[secret]`.
 pub(crate) fn remove(text: &str, secrets: &[&str]) -> String {
     if text.len() > LONGEST {
         return format!("(a text of {} bytes)", text.len());
@@ -60,8 +62,8 @@ pub(crate) fn remove(text: &str, secrets: &[&str]) -> String {
     result
 }
 
-/// What is secret in a value that was sent: the value; the credentials in the value of an
-/// `Authorization` header; and of basic credentials the name and the password too.
+/// The secrets in a value that was sent: the value, the credentials in the value of an
+/// `Authorization` header, and the password in basic credentials.
 fn parts(secret: &str) -> Vec<String> {
     let mut parts = vec![secret.to_owned(), secret.trim().to_owned()];
     if let Some((scheme, rest)) = secret.split_once(' ') {

@@ -1,4 +1,4 @@
-//! What is searched for: a secret in every encoding of its characters.
+//! The needles to search for: a secret in every encoding of its characters.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,31 +10,33 @@ use super::form::{Around, Form, is_base64};
 use super::parts::Parts;
 use crate::hex::hex;
 
-/// Shorter secrets are not removed: they would also be found where they are not.
+/// Shorter secrets are not removed, because they would also match other text.
 pub(super) const SHORTEST: usize = 4;
 
-/// A shorter part of a secret is not removed. It says little about the secret, and it would also be found
-/// where it is not.
+/// A shorter part of a secret is not removed. It says little about the secret, and would also match
+/// other text.
 pub(super) const SHORTEST_PART: usize = 12;
-/// The same for a part that may be words.
+/// A shorter part that may be words is not removed.
 const SHORTEST_WORDS: usize = 20;
-/// A shorter secret may be a word backwards, or the beginnings of words.
+/// A shorter secret is not searched for backwards or without separators: it could match a word, or
+/// the beginnings of words.
 const SHORTEST_REVERSED: usize = 8;
 
 /// All characters except the unreserved ones of RFC 3986.
 pub(crate) const UNRESERVED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Something to search for.
+/// A byte sequence to search for.
 pub(super) struct Needle {
     pub(super) bytes: Vec<u8>,
     /// The form to which `bytes` were reduced.
     pub(super) form: Form,
-    /// The characters that belong to it on both sides, if it is a part of an encoded value.
+    /// Which characters next to a match belong to the same value, if the needle is a part of an
+    /// encoded value.
     pub(super) around: Around,
 }
 
-/// What is searched for in a text.
+/// Needles and their parts.
 #[derive(Default)]
 pub(super) struct Needles {
     pub(super) whole: Vec<Needle>,
@@ -49,9 +51,11 @@ impl Needles {
         self.whole.push(Needle { bytes: reduced, form: Form::Text, around: None });
     }
 
-    /// The parts of a secret as it is. In the middle of a structure are its names, which are not secret.
+    /// Adds the parts of a secret in its original form. Of a structure, only the first and the last
+    /// part are added, because the names in it are not secret.
     fn add_literal_parts(&mut self, bytes: &[u8], is_structure: bool) {
-        // What is after the scheme of a header begins with a space.
+        // The text after the scheme of a header begins with a space, which is not a part of the
+        // secret.
         let is_part = |part: &[u8]| part.trim_ascii().len() == part.len();
         for (length, may_have_words) in [(SHORTEST_PART, false), (SHORTEST_WORDS, true)] {
             let parts = self.parts(length, Form::Text, None);
@@ -65,7 +69,7 @@ impl Needles {
         }
     }
 
-    /// The digits of an encoding, each of which stands for this many bits.
+    /// Adds the digits of an encoded secret. Each digit stands for `bits` bits.
     fn add_digits(&mut self, digits: &str, bits: usize, form: Form, around: fn(u8) -> bool) {
         // The digits at the ends also depend on other bytes.
         let length = SHORTEST_PART * 8 / bits - 2;
@@ -74,7 +78,7 @@ impl Needles {
         self.whole.push(Needle { bytes, form, around: Some(around) });
     }
 
-    /// A secret in hexadecimal, decimal, base64 and base32.
+    /// Adds a secret in hexadecimal, decimal, base64 and base32.
     fn add_encoded(&mut self, secret: &str) {
         // The parts of basic credentials are first percent-encoded (RFC 6749, section 2.3.1).
         let encoded = [UNRESERVED, NON_ALPHANUMERIC].map(|set| utf8_percent_encode(secret, set));
@@ -104,13 +108,14 @@ impl Needles {
     }
 }
 
-/// What is searched for, for all secrets.
+/// The needles for all secrets.
 pub(super) struct Searched {
-    /// In the text as it is.
+    /// Searched for in the text as it is.
     pub(super) literal: Needles,
-    /// In the letters and digits of the text.
+    /// Searched for in the letters and digits of the text.
     pub(super) bare: Needles,
-    /// In the text, and in its characters of the same form.
+    /// Searched for in the text, and in the characters of the text that belong to the needle's
+    /// form, for example only its base64 characters.
     pub(super) encoded: Needles,
 }
 
@@ -142,8 +147,8 @@ impl Searched {
     }
 }
 
-/// Whether a secret is the body of a request, or a header with several words. The secrets in it are also
-/// searched for alone.
+/// Whether a secret is the body of a request, or a header with several words. The secrets in the
+/// body or header are also searched for separately.
 fn is_structure(secret: &str) -> bool {
     let is_form = |byte: u8| byte.is_ascii_alphanumeric() || b"%._*+~-=&".contains(&byte);
     // A signed request of AWS is percent-encoded JSON.
@@ -155,7 +160,8 @@ fn is_structure(secret: &str) -> bool {
             && secret.split('&').all(|pair| pair.contains('='))
 }
 
-/// The letters and digits. A letter after a separator is the first of a word, not a capital in a random text.
+/// Removes all characters except letters and digits. A letter after a separator becomes lower case,
+/// because it may be the first letter of a word and not a capital in a random text.
 fn without_separators(literal: &[u8]) -> Vec<u8> {
     let before = [b' '].iter().chain(literal);
     let pairs = literal.iter().zip(before);
@@ -168,7 +174,7 @@ fn without_separators(literal: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// A secret as it is, backwards, and in other encodings of its characters.
+/// A secret as it is, backwards, and in Latin-1.
 fn literals(secret: &str) -> Vec<Vec<u8>> {
     let mut literals = vec![secret.as_bytes().to_vec()];
     if secret.len() >= SHORTEST_REVERSED {
@@ -179,8 +185,8 @@ fn literals(secret: &str) -> Vec<Vec<u8>> {
     literals
 }
 
-/// The digits that depend on these bytes only, wherever they are in what is encoded. Each digit
-/// stands for this many bits.
+/// The digits in `whole` that depend only on the `length` bytes after the first `before` bytes.
+/// Each digit stands for `bits` bits.
 fn core(whole: &str, before: usize, length: usize, bits: usize) -> Option<&str> {
     let (first, last) = ((before * 8).div_ceil(bits), (before + length) * 8 / bits);
     whole.get(first..last).filter(|core| core.len() >= SHORTEST)
@@ -200,8 +206,8 @@ pub(super) fn base32(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Whether a text may consist of words, such as `client-secret`. In a random text there are digits,
-/// capitals after small letters, or other characters.
+/// Whether a text may consist of words, such as `client-secret`. A random text contains digits,
+/// capitals after lower-case letters, or other characters.
 fn may_be_words(part: &[u8]) -> bool {
     let fits = |byte: &u8| byte.is_ascii_alphabetic() || b"-_./: ".contains(byte);
     let rises = |pair: &[u8]| matches!(pair, [b'a'..=b'z', b'A'..=b'Z']);

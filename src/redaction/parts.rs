@@ -1,7 +1,9 @@
-//! Parts of secrets: a server may cut its text or the secret, or show what is around a mistake.
+//! Parts of secrets: a server may cut its text or the secret, or show only the text around a
+//! mistake.
 //!
-//! All parts of one length are searched for at once, by a hash that is computed from that of the part one
-//! character before (Rabin and Karp, <https://doi.org/10.1147/rd.312.0249>).
+//! All parts of one length are searched for at once, by a hash that is computed from the hash of
+//! the part that begins one character earlier (Rabin and Karp,
+//! <https://doi.org/10.1147/rd.312.0249>).
 
 use std::collections::BTreeSet;
 
@@ -17,18 +19,19 @@ pub(super) struct Parts {
     /// As in [`super::needles::Needle`].
     pub(super) around: Around,
     hashes: BTreeSet<u64>,
-    /// For the upper bits of a hash, whether `hashes` may contain it. Most are not there.
+    /// For each value of the upper bits of a hash, whether `hashes` may contain such a hash. For
+    /// most values, it does not.
     filter: Vec<bool>,
 }
 
-/// How many bits of a hash the filter uses.
+/// The number of bits of a hash that the filter uses.
 const FILTER_BITS: u32 = 12;
 
 fn upper(hash: u64) -> usize {
     (hash >> (u64::BITS - FILTER_BITS)) as usize
 }
 
-/// The hashes of all parts of this length.
+/// The hashes of all parts of `text` with this length.
 fn hashes(text: &[u8], length: usize) -> impl Iterator<Item = u64> {
     let append = |hash: u64, byte: u8| hash.wrapping_mul(BASE).wrapping_add(u64::from(byte) + 1);
     let first = (1..length).fold(1_u64, |power, _| power.wrapping_mul(BASE));
@@ -49,7 +52,7 @@ impl Parts {
         Parts { form, length, around, hashes, filter }
     }
 
-    /// Adds the parts of a needle for which this holds.
+    /// Adds the parts of a needle for which `is_known` returns true.
     pub(super) fn add(&mut self, needle: &[u8], is_known: impl Fn(&[u8]) -> bool) {
         let text: Vec<u8> = needle.iter().map(|byte| self.form.of(*byte)).collect();
         let parts = needle.windows(self.length).zip(hashes(&text, self.length));
@@ -61,7 +64,7 @@ impl Parts {
         }
     }
 
-    /// Where parts are in a text, to which [`Form::of`] was applied: their starts.
+    /// The start positions of the parts in `text`, to which [`Form::of`] was applied.
     pub(super) fn found(&self, text: &[u8]) -> Vec<usize> {
         let may_be_known = |hash: &u64| self.filter.get(upper(*hash)).is_some_and(|known| *known);
         hashes(text, self.length)

@@ -1,4 +1,4 @@
-//! Finds the needles in the text and in everything that it may stand for.
+//! Finds the needles in the text and in everything that the text may encode.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use super::escapes::{self, number};
 use super::form::{Around, Form, is_base64, standard};
 use super::needles::{Needles, Searched};
 
-/// A shorter run of digits is not examined as something that was encoded more than once.
+/// The length of the shortest run of digits that is examined as a value that was encoded more than
+/// once.
 const SHORTEST_RUN: usize = 8;
 
 /// Reads base64 with or without padding, and also a part of it.
@@ -22,8 +23,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// Marks what the needles match, in this form of the text and in those that undo as many encodings as
-/// `depth`.
+/// Marks what the needles match, in this form of the text and in the forms that result when up to
+/// `depth` encodings are undone.
 pub(super) fn search(units: Vec<Unit>, needles: &Searched, depth: usize, hidden: &mut [bool]) {
     let (mut seen, mut forms) = (BTreeSet::new(), vec![units]);
     for depth in (0..=depth).rev() {
@@ -89,7 +90,7 @@ fn encoded_again(units: &[Unit], needles: &Searched, depth: usize, hidden: &mut 
     }
 }
 
-/// The digits without a last one that does not complete a byte.
+/// Removes a last digit that does not complete a byte. `size` is the number of digits in a group.
 fn whole(digits: &[u8], size: usize) -> &[u8] {
     let length = if digits.len() % size == 1 { digits.len() - 1 } else { digits.len() };
     digits.get(..length).unwrap_or_default()

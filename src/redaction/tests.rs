@@ -69,7 +69,7 @@ fn random_secret(seed: u64) -> String {
 /// Encodings that are broken into lines or groups. Only the characters at the ends, which also
 /// depend on other bytes, may remain.
 #[test]
-fn nothing_long_remains_of_lines_and_groups() {
+fn no_long_part_of_a_secret_in_lines_or_groups_remains() {
     for seed in 1..40 {
         let secret = random_secret(seed) + &random_secret(seed + 100);
         let percent = utf8_percent_encode(&secret, NON_ALPHANUMERIC).to_string();
@@ -128,7 +128,7 @@ fn other_text_and_short_secrets_remain() {
     assert_eq!(remove("no hunter22, é", &["hunter22"]), "no [secret], é");
 }
 
-/// A server that cuts its text, and one that cuts the secret.
+/// A server may cut its text or the secret.
 #[test]
 fn the_beginning_or_end_of_a_secret_is_removed() {
     let secret = "Kx7~pQ2mZt/9Lw:4Vb8Rn1Hs6";

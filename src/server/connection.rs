@@ -15,7 +15,7 @@ use crate::world::Deadline;
 /// How long a request may take to arrive.
 const ARRIVAL: Duration = Duration::from_secs(5);
 
-/// How long a response may take to be read.
+/// How long the client may take to read a response.
 const READING: Duration = Duration::from_secs(5);
 
 /// Lets a client send the body of its request (RFC 9110, section 10.1.1).
@@ -25,7 +25,7 @@ const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 /// just connected or has just read a response.
 const GRACE: Duration = Duration::from_millis(50);
 
-/// The same for a connection on which a part of a request has arrived.
+/// [`GRACE`] for a connection on which a part of a request has arrived.
 const SLOW_GRACE: Duration = Duration::from_millis(150);
 
 /// A connection and its state.
@@ -36,12 +36,12 @@ pub(super) struct Connection {
     pub(super) state: State,
     /// When the state ends; `None` while no request has begun.
     pub(super) deadline: Option<Deadline>,
-    /// Until when the connection is not closed to make room for another.
+    /// The connection is not closed before this time to make room for another.
     grace: Deadline,
     keeps_open: bool,
-    /// Whether the client may send the body of its request.
+    /// Whether the client was told to send the body of its request.
     continued: bool,
-    /// Whether the client sends nothing more. It may have gone, or wait for its response.
+    /// Whether the client sends nothing more. It may have disconnected, or wait for its response.
     pub(super) has_ended: bool,
 }
 
@@ -85,9 +85,9 @@ impl Connection {
         &self.stream
     }
 
-    /// The time from which the connection can be closed to make room for another; `None` while there is
-    /// a complete request, unless its client has probably gone. A client that waits for a change repeats
-    /// its request.
+    /// The time from which the connection can be closed to make room for another; `None` while
+    /// there is a complete request, unless its client has probably disconnected. A client that
+    /// waits for a change repeats its request.
     pub(super) fn idle_from(&self) -> Option<Deadline> {
         let is_idle = match self.state {
             State::Token { .. } => self.has_ended,
@@ -127,8 +127,8 @@ impl Connection {
         }
     }
 
-    /// The next request among the bytes that were received, unless the connection waits for something
-    /// else.
+    /// Takes the next request from the bytes that were received, unless the connection waits for
+    /// something else.
     pub(super) fn next_request(&mut self) -> Event {
         if !matches!(self.state, State::Request) || self.received.is_empty() {
             return Event::Nothing;
@@ -136,7 +136,7 @@ impl Connection {
         match Request::read(&self.received) {
             Received::Expecting if !self.continued => {
                 self.continued = true;
-                // If this is not sent, the client sends the body after a time of its own.
+                // If this message is not sent, the client sends the body after its own timeout.
                 let _ = self.stream.write(CONTINUE);
                 Event::Nothing
             }

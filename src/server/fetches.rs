@@ -1,6 +1,6 @@
-//! The fetches of tokens, in threads: a few at a time, and more if some of them hang.
+//! Fetches tokens in threads: a few at a time, and more if some of them hang.
 //!
-//! A thread that panics is replaced. If that happens often, the server must end.
+//! A thread that panics is replaced. If many threads panic, the server must end.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
@@ -26,22 +26,25 @@ pub enum Wanted {
     Subject(bool),
 }
 
-/// Fetches a token; a cached one is used only if the flag is set. It is called in another thread.
+/// Fetches a token; a cached one is used only if the flag is set. The function is called in another
+/// thread.
 pub type Fetch = Arc<dyn Fn(&Wanted, bool) -> Result<AccessToken, Error> + Send + Sync>;
 
-/// How many tokens are fetched at a time.
+/// The number of tokens that are fetched at the same time.
 const THREADS: usize = 4;
 
-/// The largest number of tokens that wait to be fetched.
+/// The maximum number of tokens that wait to be fetched.
 const MOST_PENDING: usize = 256;
 
-/// How many threads there may be if some of them hang, for example because a file system does not respond.
+/// The maximum number of threads if some of them hang, for example because a file system does not
+/// respond.
 const MOST_THREADS: usize = 16;
 
-/// A fetch that has not ended this long after its timeout hangs: its own waits end earlier.
+/// A fetch hangs if it has not ended this long after its timeout, because its own waits end
+/// earlier.
 const HANGS_AFTER: Duration = Duration::from_secs(1);
 
-/// How many threads may panic before the server ends.
+/// The number of threads that panic before the server ends.
 const MOST_LOST: usize = 16;
 
 /// The fetches that have begun or wait, and their results.
@@ -49,7 +52,7 @@ pub(super) struct Fetches {
     send: Sender<(Wanted, bool)>,
     results: Receiver<(Wanted, Result<AccessToken, Error>)>,
     worker: Worker,
-    /// How many threads were started.
+    /// The number of threads that were started.
     threads: usize,
     pending: usize,
     /// The longest time of a fetch that does not hang.
@@ -64,14 +67,15 @@ struct Worker {
     done: Sender<(Wanted, Result<AccessToken, Error>)>,
     /// Used when a result is available.
     waker: Waker,
-    /// How many threads panicked.
+    /// The number of threads that panicked.
     lost: Arc<AtomicUsize>,
-    /// From when on each fetch that has begun and has not ended hangs.
+    /// For each running fetch, the time from which it counts as hanging.
     running: Arc<Mutex<Vec<Deadline>>>,
 }
 
 impl Fetches {
-    /// The fetches that end within this timeout. `waker` is used when a result is available.
+    /// Creates an empty queue. A fetch ends within `timeout`, and `waker` is used when a result is
+    /// available.
     pub(super) fn new(fetch: Fetch, timeout: Duration, waker: Waker) -> Fetches {
         let (send, queue) = mpsc::channel();
         let (done, results) = mpsc::channel();
@@ -82,10 +86,10 @@ impl Fetches {
         Fetches { send, results, worker, threads: 0, pending: 0, longest }
     }
 
-    /// The next result that has arrived.
+    /// Takes the next result that has arrived.
     pub(super) fn next_result(&mut self) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let Ok(found) = self.results.try_recv() else {
-            // This thread replaces one that has panicked.
+            // A new thread replaces one that has panicked.
             self.start_thread();
             return None;
         };
@@ -93,13 +97,13 @@ impl Fetches {
         Some(found)
     }
 
-    /// Whether so many threads panicked that the server must end: each of them stays in memory. Their
-    /// results have arrived.
+    /// Whether so many threads panicked that the server must end: a thread that panicked stays in
+    /// memory. The results of these threads have arrived.
     pub(super) fn have_failed(&self) -> bool {
         self.worker.lost.load(Ordering::SeqCst) >= MOST_LOST
     }
 
-    /// How many threads fetch tokens or wait for a request.
+    /// The number of threads that fetch tokens or wait for a request.
     fn live_threads(&self) -> usize {
         self.threads.saturating_sub(self.worker.lost.load(Ordering::SeqCst))
     }
@@ -160,7 +164,7 @@ impl Worker {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many threads hang.
+    /// The number of threads that hang.
     fn hanging(&self) -> usize {
         self.running().iter().filter(|hangs_from| hangs_from.until_end().is_zero()).count()
     }

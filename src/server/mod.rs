@@ -36,7 +36,7 @@ pub use self::fetches::{Fetch, Wanted};
 pub use self::system::{AllowedUsers, Listener, Waker, Woken};
 pub use self::tree::Identity;
 
-/// The largest number of open connections. Further connections wait in the kernel.
+/// The maximum number of open connections. Further connections wait in the kernel.
 const MOST_CONNECTIONS: usize = 64;
 
 /// The pause in accepting connections after the operating system has failed to accept one, for
@@ -64,7 +64,7 @@ pub struct Settings {
 pub struct Server {
     settings: Settings,
     listener: Listener,
-    /// The names of this server.
+    /// The names of this server that a `Host` header may contain.
     hosts: Vec<String>,
     tokens: Tokens,
     connections: Vec<Connection>,
@@ -77,7 +77,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server for this listener, which runs until `ended` is readable.
+    /// Creates a server for `listener`. The server runs until `ended` is readable.
     ///
     /// # Errors
     /// `CONFIGURATION` if the operating system refuses a socket.
@@ -315,7 +315,8 @@ impl Server {
         self.connections.retain(|connection| !has_passed(connection));
     }
 
-    /// Sends the response for each connection that has one. The flag says whether to omit the body.
+    /// Sends a response to each connection for which `response` returns one. The flag says whether
+    /// to omit the body.
     fn answer(&mut self, response: impl Fn(&Connection) -> Option<(Response, bool)>) {
         for index in 0..self.connections.len() {
             let Some(connection) = self.connections.get_mut(index) else { return };
@@ -328,7 +329,7 @@ impl Server {
     }
 }
 
-/// What is ready.
+/// The sockets that are ready.
 #[derive(Default)]
 struct Ready {
     is_woken: bool,

@@ -14,7 +14,7 @@ const LONGEST_HEAD: usize = 8 * 1024;
 /// a token.
 const LONGEST_BODY: usize = 16 * 1024;
 
-/// The largest number of headers.
+/// The maximum number of headers.
 const MOST_HEADERS: usize = 64;
 
 /// A complete request.
@@ -43,9 +43,9 @@ pub(super) enum Received {
     Part,
     /// The head of a request whose client may wait for permission to send the body.
     Expecting,
-    /// A request of this many bytes.
+    /// A complete request, and its length in bytes.
     Whole(Request, usize),
-    /// Something else: the status to respond with.
+    /// Not a valid request. The status is that of the response.
     Wrong(u16),
 }
 
@@ -137,8 +137,8 @@ impl Request {
     }
 }
 
-/// The authority of a target, and the rest. The target is usually a path, but a client may send a whole
-/// URL, as it does to a proxy (RFC 9112, section 3.2.2).
+/// Splits a request target into the authority and the rest. The target is usually a path, but a
+/// client may send a whole URL, as it does to a proxy (RFC 9112, section 3.2.2).
 fn split_authority(target: &str) -> (Option<&str>, &str) {
     match target.split_at_checked("http://".len()) {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http://") => {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn an_invalid_request_has_a_status() {
+    fn an_invalid_request_is_refused_with_a_status() {
         let long = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(LONGEST_HEAD));
         let many = format!("GET / HTTP/1.1\r\n{}\r\n", "a: b\r\n".repeat(MOST_HEADERS + 1));
         for (text, status) in [

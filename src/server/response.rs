@@ -29,7 +29,7 @@ pub(super) struct Response {
 }
 
 impl Response {
-    /// A value that does not change while the server runs.
+    /// Creates a response with a value that does not change while the server runs.
     pub(super) fn value(content_type: &'static str, body: String) -> Response {
         Response {
             status: 200,
@@ -40,18 +40,18 @@ impl Response {
         }
     }
 
-    /// A token.
+    /// Creates a response with a token.
     pub(super) fn token(content_type: &'static str, body: String) -> Response {
         Response { is_tagged: false, ..Response::value(content_type, body) }
     }
 
-    /// A redirect to this URL.
+    /// Creates a redirect to `location`.
     pub(super) fn redirect(location: String) -> Response {
         let (location, body) = (Some(location), Zeroizing::default());
         Response { status: 301, content_type: HTML, location, is_tagged: false, body }
     }
 
-    /// A failure with one line of text, which clients show.
+    /// Creates a failure with one line of text, which clients show.
     pub(super) fn failure(status: u16, message: &str) -> Response {
         let body = Zeroizing::new(format!("{message}\n"));
         Response { status, content_type: PLAIN, location: None, is_tagged: false, body }
@@ -63,7 +63,7 @@ impl Response {
         hash.as_ref().get(..8).map(hex)
     }
 
-    /// The bytes of the response. They contain no body for a HEAD request.
+    /// The response as it is sent, without the body for a HEAD request.
     pub(super) fn bytes(&self, keeps_open: bool, is_head: bool) -> Zeroizing<Vec<u8>> {
         let reason = match self.status {
             200 => "OK",

@@ -15,11 +15,11 @@ use crate::google::access_token::AccessToken;
 use crate::google::scopes;
 use crate::world::Clock;
 
-/// The response to a request.
+/// How a request is answered.
 pub(super) enum Route {
-    /// At once.
+    /// At once, with this response.
     Response(Response),
-    /// After this time, because the client waits for a change.
+    /// With this response, after this time, because the client waits for a change.
     Held(Response, Duration),
     /// With a token.
     Token(Wanted),
@@ -28,7 +28,7 @@ pub(super) enum Route {
 /// The content type of an ID token; Ruby's client compares it exactly.
 const IDENTITY: &str = "text/html";
 
-/// Longer than any client waits.
+/// A time that is longer than any client waits.
 const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
 
 const ROOT: &str = "/computeMetadata/v1/";
@@ -98,8 +98,8 @@ fn is_equal(one: &str, other: &str) -> bool {
 /// The port that clients omit in `Host` (RFC 9110, section 4.2.1).
 const DEFAULT_PORT: u16 = 80;
 
-/// What a client may send as `Host`: the address of this server, `None` for a Unix socket, or a name
-/// that cannot mean another server.
+/// The values that a client may send as `Host`: the address of this server, and names that cannot
+/// mean another server. `address` is `None` for a Unix socket.
 pub(super) fn hosts(address: Option<SocketAddr>) -> Vec<String> {
     let mut hosts = ["metadata.google.internal", "metadata.google.internal.", "metadata"]
         .map(str::to_owned)
@@ -148,7 +148,7 @@ fn answer(request: &Request, settings: &Settings) -> Route {
     nothing(request, settings)
 }
 
-/// A path of the tree, or the response for a path that does not exist.
+/// Responds with the value at a path of the tree, or with a failure if the path does not exist.
 fn nothing(request: &Request, settings: &Settings) -> Route {
     let path = request.path.strip_prefix(ROOT);
     let recursive = request
@@ -183,9 +183,10 @@ fn nothing(request: &Request, settings: &Settings) -> Route {
     }
 }
 
-/// How long a client waits for a value to change. The values of this server never change, so without
-/// `timeout_sec` the client waits as long as it keeps the connection open. `None` if it does not wait,
-/// or has another value. <https://cloud.google.com/compute/docs/metadata/querying-metadata>
+/// How long a client waits for a value to change. The values of this server never change, so
+/// without `timeout_sec` the client waits as long as it keeps the connection open. `None` if the
+/// client does not wait, or if it has another value.
+/// <https://cloud.google.com/compute/docs/metadata/querying-metadata>
 fn wait(request: &Request, response: &Response) -> Option<Duration> {
     let waits = request.parameter("wait_for_change")?.eq_ignore_ascii_case("true");
     let (tag, known) = (response.tag()?, request.parameter("last_etag").unwrap_or_default());
@@ -194,7 +195,7 @@ fn wait(request: &Request, response: &Response) -> Option<Duration> {
         .then(|| Duration::from_secs(seconds.unwrap_or(u64::MAX)).min(LONGEST_WAIT))
 }
 
-/// The name below the configured service account, such as `token`.
+/// The name in a path below the configured service account, such as `token`.
 fn of_account<'a>(path: &'a str, settings: &Settings) -> Option<&'a str> {
     let (account, name) = path.strip_prefix("instance/service-accounts/")?.split_once('/')?;
     (account == "default" || account == settings.identity.email).then_some(name)

@@ -16,16 +16,16 @@ use crate::google::access_token::AccessToken;
 use crate::http::TOLERATED_SKEW;
 use crate::world::Deadline;
 
-/// The largest number of cached tokens.
+/// The maximum number of cached tokens.
 const MOST: usize = 64;
 
 /// How long clients wait for a new token while an old one is valid.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Longer than any token lives.
+/// A time that is longer than the lifetime of any token.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
-/// The tokens, known and awaited.
+/// The tokens that are cached, and those that are being fetched.
 pub(super) struct Tokens {
     known: HashMap<Wanted, Known>,
     fetches: Fetches,
@@ -36,7 +36,8 @@ struct Known {
     token: Option<AccessToken>,
     /// When the token expires, measured from its arrival.
     until: Option<Deadline>,
-    /// While the token is being fetched: how long clients with a valid token wait, and when the fetch hangs.
+    /// While the token is being fetched: until when clients with a valid token wait, and from when
+    /// the fetch counts as hanging.
     pending: Option<(Deadline, Deadline)>,
 }
 
@@ -46,13 +47,13 @@ pub(super) enum Answer {
     Token(AccessToken),
     /// The token is being fetched.
     Pending,
-    /// The token is being renewed. This one is still valid and is served if the renewal fails, or
-    /// at the deadline.
+    /// The token is being renewed. The old token is still valid and is served if the renewal fails,
+    /// or at the deadline.
     Renewing(AccessToken, Deadline),
 }
 
 impl Known {
-    /// The token with the earlier one of both expiries.
+    /// The token with the earlier of two expiries: its own, and `until`.
     fn token(&self, now: i64) -> Option<AccessToken> {
         let left = self.until?.until_end().as_millis().div_ceil(1000);
         let until = now.saturating_add(i64::try_from(left).unwrap_or(i64::MAX));
@@ -60,7 +61,8 @@ impl Known {
         Some(AccessToken { expiry: token.expiry.min(until), ..token })
     }
 
-    /// Replaces the token. If it is the known one, from a cache, it still expires when it did before.
+    /// Replaces the token. If the new token is the known one, from a cache, it does not expire
+    /// later than before.
     fn set(&mut self, token: &AccessToken, now: i64) {
         let life = u64::try_from(token.expiry.saturating_sub(now)).unwrap_or(0);
         let until = Deadline::after(Duration::from_secs(life).min(LONGEST));
@@ -78,7 +80,8 @@ impl Tokens {
         Tokens { known: HashMap::new(), fetches }
     }
 
-    /// The token for a request at this time; starts a fetch if no cached token is valid for long enough.
+    /// Looks up the token for a request at the time `now`. Starts a fetch if no cached token is
+    /// valid for long enough.
     pub(super) fn get(&mut self, wanted: &Wanted, now: i64) -> Answer {
         let fresh = self.known.get(wanted).and_then(|known| known.token(now));
         if let Some(token) = fresh.filter(|token| token.is_fresh(now)) {
@@ -109,8 +112,8 @@ impl Tokens {
         }
     }
 
-    /// The next result that has arrived. A failed renewal has no effect on clients that have a
-    /// valid token.
+    /// Takes the next result that has arrived. A failed renewal has no effect on clients that have
+    /// a valid token.
     pub(super) fn next_result(&mut self, now: i64) -> Option<(Wanted, Result<AccessToken, Error>)> {
         let (wanted, result) = self.fetches.next_result()?;
         let known = self.known.entry(wanted.clone()).or_default();
@@ -135,7 +138,7 @@ impl Tokens {
         }
     }
 
-    /// As [`Fetches::have_failed`].
+    /// See [`Fetches::have_failed`].
     pub(super) fn have_failed(&self) -> bool {
         self.fetches.have_failed()
     }
@@ -176,7 +179,7 @@ mod tests {
         Wanted::Access(Vec::new())
     }
 
-    /// The token that is fetched for a request at this time.
+    /// Fetches the token for a request at the time `now`.
     fn fetched(tokens: &mut Tokens, woken: &mut Woken, now: i64) -> AccessToken {
         assert!(!matches!(tokens.get(&wanted(), now), Answer::Token(_)));
         wait(woken);
@@ -209,9 +212,9 @@ mod tests {
         assert_eq!(tokens.next_result(LIFE).unwrap().1.unwrap().text.expose(), "true");
     }
 
-    /// A source may have a cache of its own.
+    /// A source may return the same token again, from its own cache.
     #[test]
-    fn the_same_token_does_not_become_younger() {
+    fn the_same_token_does_not_expire_later() {
         let now = LIFE - 100;
         let mut known = Known::default();
         let text = || Secret::new("same".to_owned());

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind};
 use crate::random;
 use crate::secret::Secret;
 
-/// Signs a message.
+/// A function that signs a message.
 type Sign<'a> = &'a dyn Fn(&[u8]) -> Result<Vec<u8>, Error>;
 
 impl SigningKey {
@@ -31,7 +31,8 @@ impl SigningKey {
         compact(&header, claims, &|message| self.pair.sign(message))
     }
 
-    /// A DPoP proof for a POST request to `url`, whose header contains the public key.
+    /// Creates a DPoP proof for a POST request to `url`. The header of the proof contains the
+    /// public key.
     /// <https://www.rfc-editor.org/rfc/rfc9449#section-4.2>
     ///
     /// # Errors
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_key_is_named() {
+    fn a_damaged_key_is_reported_as_damaged() {
         let key = parse(&RSA.replace("\"dp\":\"BwKfV3", "\"dp\":\"BwKfV5"));
         let error = key.pair.sign(b"message").unwrap_err();
         assert!(error.what().contains("it is damaged"), "{error}");

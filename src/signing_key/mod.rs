@@ -119,7 +119,7 @@ impl SigningKey {
         SigningKey::in_token(TokenKey::open(uri, option, Kind::Absent, true, cx)?, option)
     }
 
-    /// The key in a PEM text; `None` if it is not a supported key.
+    /// Reads a key from PEM; `None` if it is not a supported key.
     pub fn from_pem(text: &Secret) -> Option<SigningKey> {
         SigningKey::parse(text).ok()
     }

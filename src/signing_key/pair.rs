@@ -33,7 +33,7 @@ impl Pair {
         }
     }
 
-    /// Signs a message with this algorithm.
+    /// Signs a message with the algorithm in [`Pair::algorithm`].
     ///
     /// # Errors
     /// `CONFIGURATION` if an RSA key is damaged; `INTERNAL` if the operating system does not provide random
@@ -101,7 +101,8 @@ impl Pair {
     }
 }
 
-/// The error of a failed RSA signature. Whether all numbers of a key belong together is only known then.
+/// The error for a failed RSA signature. ring detects only then that the numbers of the key do not
+/// match.
 /// <https://docs.rs/ring/0.17/ring/rsa/struct.KeyPair.html#method.from_pkcs8>
 fn damaged() -> Error {
     Error::new(Kind::Configuration, "the private key cannot sign")

@@ -17,11 +17,11 @@ use crate::formats;
 use crate::secret::Secret;
 use crate::x509;
 
-/// Why a text is not a signing key, and the fix if it is not to use a key of another type. `FILE` in
-/// the fix stands for the path, and `OPTION` for the option that contains it.
+/// Why a text is not a signing key, and the fix, unless it is to use a key of another type. `FILE`
+/// in the fix stands for the path, and `OPTION` for the option that contains it.
 pub(super) struct Refusal(pub(super) &'static str, pub(super) Option<&'static str>);
 
-/// The key pair in PEM or in a JWK, and the key ID if the JWK has one.
+/// Reads the key pair in PEM or in a JWK, and the key ID if the JWK has one.
 pub(super) fn pair(text: &Secret) -> Result<(Pair, Option<String>), Refusal> {
     match text.expose().trim_start().starts_with('{') {
         true => from_jwk(text),
@@ -64,7 +64,7 @@ fn p256_from_pkcs8(der: &[u8]) -> Result<Pair, KeyRejected> {
 
 /// Converts a P-256 key from SEC 1 to PKCS#8 (RFC 5208, section 5), because ring reads only PKCS#8.
 fn sec1_in_pkcs8(sec1: &[u8]) -> Zeroizing<Vec<u8>> {
-    /// The version 0 and the algorithm `id-ecPublicKey`, which the curve follows.
+    /// The version 0 and the algorithm `id-ecPublicKey`. The curve comes next.
     const HEAD: &[u8] =
         &[0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
     let key = der::encoded(der::OCTET_STRING, sec1);

@@ -1,4 +1,4 @@
-//! Google on loopback for the commands, and a folder with a configuration that leads there.
+//! Google on loopback for the commands, and a folder with a configuration that uses this server.
 
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ pub fn method(request: &Request) -> &str {
     path.rsplit([':', '/']).next().unwrap()
 }
 
-/// A folder with a subject token and a configuration for this server that reads it.
+/// Creates a folder with a subject token, and a configuration for this server that reads the token.
 pub fn world(server: &Server) -> World {
     let world = World::new();
     world.write("t", jwt(3600));
@@ -59,7 +59,7 @@ pub fn configure(world: &World, server: &Server, change: impl Fn(&mut Value)) {
     world.write("c.json", config.to_string());
 }
 
-/// A run with the configuration in its place.
+/// Runs the program with the configuration as its credential file.
 pub fn run(world: &World, line: &str) -> Run {
     let line = format!("{line} --log-file={{dir}}/log");
     let run = world.run_with(&line, &[("GOOGLE_APPLICATION_CREDENTIALS", "{dir}/c.json")]);

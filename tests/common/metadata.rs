@@ -22,9 +22,9 @@ pub const ALLOW: &str = "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES";
 /// How Google responds.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
-    /// The life of an access token, in seconds.
+    /// The lifetime of an access token, in seconds.
     pub life: i64,
-    /// The failure of an exchange.
+    /// The status with which an exchange fails.
     pub failure: Option<&'static str>,
     /// How long an exchange takes.
     pub delay: Duration,
@@ -65,7 +65,7 @@ impl Google {
         change(&mut self.behaviour.lock().unwrap());
     }
 
-    /// A folder with a configuration that leads here, with or without a service account.
+    /// Creates a folder with a configuration for this server, with or without a service account.
     pub fn world(&self, has_account: bool) -> World {
         let world = World::new();
         world.write("t", jwt(3600));
@@ -77,7 +77,7 @@ impl Google {
         world
     }
 
-    /// How often this method was called.
+    /// The number of times that this method was called.
     pub fn calls(&self, name: &str) -> usize {
         self.server.requests().iter().filter(|request| method(request) == name).count()
     }
@@ -94,7 +94,7 @@ pub fn runs_program(world: &World, script: &str) {
     world.write("c.json", config.to_string());
 }
 
-/// A running `serve` at a free port or, with `--listen=unix:`, at a path.
+/// A running `serve` on a free port or, with `--listen=unix:`, at a path.
 pub struct Serving<'a> {
     pub child: Child,
     pub address: String,
@@ -142,7 +142,7 @@ impl<'a> Serving<'a> {
         self.ask("GET", path, "Metadata-Flavor: Google\r\n", "")
     }
 
-    /// A request with `Host`, these headers and this body.
+    /// Sends a request with `Host`, these headers and this body.
     pub fn ask(&self, method: &str, path: &str, headers: &str, body: &str) -> Response {
         let host = format!("Host: {}\r\n", self.address);
         self.send(&format!("{method} {path} HTTP/1.1\r\n{host}{headers}\r\n{body}"))
@@ -160,7 +160,8 @@ impl<'a> Serving<'a> {
         self.wait()
     }
 
-    /// Waits for its exit. It must print nothing, and its log must contain no secret.
+    /// Waits for the server to exit. The server must print nothing, and its log must contain no
+    /// secret.
     pub fn wait(mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         let mut text = String::new();
@@ -185,7 +186,7 @@ impl<'a> Serving<'a> {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
-    /// How often its threads have stopped to wait.
+    /// The number of times that the threads of the server have stopped to wait.
     #[cfg(target_os = "linux")]
     pub fn switches(&self) -> u64 {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
@@ -288,7 +289,7 @@ impl Client {
         Some(response)
     }
 
-    /// Whether the server has closed the connection, as far as that is known within this time.
+    /// Whether the server closes the connection within `limit`.
     pub fn is_closed_after(&mut self, limit: Duration) -> bool {
         let start = Instant::now();
         let is_closed = matches!(self.0.read(&mut [0]), Ok(0));

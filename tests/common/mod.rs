@@ -1,7 +1,7 @@
 //! What the hermetic tests share: a folder with an empty home, runs of the real binary in a clean
 //! environment, a loopback server, and tokens.
 
-#![allow(dead_code, unreachable_pub)] // each test file takes what it needs
+#![allow(dead_code, unreachable_pub)] // each test file uses only a part
 
 pub mod google;
 #[cfg(unix)]
@@ -58,7 +58,7 @@ impl World {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// A run of the binary; words are split at spaces and `{dir}` is this folder.
+    /// Runs the binary. The line is split at spaces, and `{dir}` stands for this folder.
     pub fn run(&self, line: &str) -> Run {
         self.run_with(line, &[])
     }
@@ -104,7 +104,7 @@ impl Run {
         }
     }
 
-    /// The document of a success, checked to be one line with a silent standard error.
+    /// The document of a success, which must be one line. Standard error must be empty.
     pub fn document(&self) -> serde_json::Value {
         assert_eq!((self.status, self.stderr.as_str()), (0, ""), "{self:?}");
         assert_eq!(self.stdout.matches('\n').count(), 1, "{self:?}");
@@ -137,7 +137,7 @@ pub fn jwt(life: i64) -> String {
     jwt_until(now() + life)
 }
 
-/// An unsigned JWT for the pool provider [`AUDIENCE`], issued at this second.
+/// An unsigned JWT for the pool provider [`AUDIENCE`], issued at the time `iat`.
 pub fn token_from(iat: i64) -> String {
     let encode = |text: &str| URL_SAFE_NO_PAD.encode(text);
     let (exp, aud) = (iat + 3600, format!("https:{AUDIENCE}"));

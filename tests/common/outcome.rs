@@ -20,7 +20,7 @@ use super::{Run, now, tokens};
 
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 
-/// The answer to a request to revoke: a success without a token.
+/// The output of a revocation: a success without a token.
 const REVOKED: &str = "{\"version\":1,\"success\":true}\n";
 
 /// The codes of the contract and their exit statuses.
@@ -44,7 +44,7 @@ pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
     }
     // A panic is never what a snapshot should show, even if `UPDATE=1` would write it.
     if run.stdout.contains(r#""code":"INTERNAL""#) || run.status == 9 {
-        return Err(format!("a bug of the program: {run:?}"));
+        return Err(format!("a bug in the program: {run:?}"));
     }
     let is_document = run.stdout.starts_with(r#"{"version":"#) && run.stdout != REVOKED;
     let document: Option<Value> = match is_document {
@@ -60,7 +60,7 @@ pub fn show(run: &Run, placeholders: &Placeholders) -> Result<String, String> {
 }
 
 fn broken(run: &Run) -> String {
-    format!("not as the contract says: {run:?}")
+    format!("the output does not follow the contract: {run:?}")
 }
 
 fn success(run: &Run, document: &Value, placeholders: &Placeholders) -> Option<String> {

@@ -7,8 +7,8 @@
 //! | `{program}` | the path of the program under test | yes |
 //! | `{server}`, `{host}` | `http://127.0.0.1:PORT` of the loopback server; the same without `http://` | yes |
 //! | `{jwt}`, `{jwt+N}`, `{jwt-N}` | an unsigned JWT that expires in 3600 (in N, N ago) seconds | yes |
-//! | `{jwt@N}` | the same, expiring at epoch second N | yes |
-//! | `{token}` | an unsigned JWT for the pool provider of `{aud}`, of a lifetime of one hour | no |
+//! | `{jwt@N}` | an unsigned JWT that expires at epoch second N | yes |
+//! | `{token}` | an unsigned JWT for the pool provider of `{aud}`, with a lifetime of one hour | no |
 //! | `{amz}`, `{amz-day}` | the start of the run as AWS writes it, `20261121T160000Z`, and its day | no |
 //! | `{now+N}`, `{now-N}` | an epoch second | within two days of now |
 //! | `{time+N}`, `{time-N}` | the same as `2026-11-21T16:00:00Z` | within two days of now |
@@ -40,7 +40,7 @@ impl Placeholders {
         Placeholders { home, server, start: now() }
     }
 
-    /// The bytes of a file; `{latin1}` works only here.
+    /// The bytes of a file. `{latin1}` works only in this function.
     pub fn bytes(&self, text: &str) -> Vec<u8> {
         let parts: Vec<_> =
             text.split("{latin1}").map(|part| self.fill(part).into_bytes()).collect();
@@ -100,7 +100,7 @@ impl Placeholders {
         self.server.trim_start_matches("http://")
     }
 
-    /// An output with what differs between runs replaced by its placeholder.
+    /// Replaces the parts of an output that differ between runs with their placeholders.
     pub fn normalise(&self, text: &str) -> String {
         let version = concat!("wif-token ", env!("CARGO_PKG_VERSION"));
         let is_token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
@@ -147,7 +147,8 @@ pub fn time_of(second: i64) -> String {
     (OffsetDateTime::UNIX_EPOCH + Duration::seconds(second)).format(&Rfc3339).unwrap()
 }
 
-/// Replaces each longest run of these characters for which there is a name.
+/// Replaces each longest run of characters for which `belongs` is true with its name, if it has
+/// one.
 fn replace_runs(
     text: &str,
     belongs: impl Fn(char) -> bool,

@@ -32,7 +32,7 @@ const THREADS: usize = 8;
 const FILES: [&str; 10] =
     ["args", "env", "home", "program", "stdin", "http", "answers", "after", "terminal", "output"];
 
-/// Runs all scenarios of an area and fails if one does.
+/// Runs all scenarios of an area, and fails if one of them fails.
 pub fn run_area(area: &str) {
     let mut folders = entries(format!("scenarios/{area}"));
     folders.retain(|folder| !folder.ends_with("defaults"));
@@ -87,7 +87,7 @@ fn scenario(folder: &Path) -> Result<(), String> {
     snapshot::check(&folder.join("output"), &output)
 }
 
-/// A file that nothing reads is a mistake.
+/// Refuses a file that nothing reads, because its name must be a mistake.
 fn check_names(folder: &Path) -> Result<(), String> {
     let mut names = entries(folder).into_iter().map(|path| path.file_name().unwrap().to_owned());
     match names.find(|name| !FILES.iter().any(|known| name == known)) {

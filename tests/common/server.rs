@@ -29,8 +29,9 @@ impl Request {
 }
 
 impl Server {
-    /// Answers each request with these raw bytes and closes. After `Connection: keep-alive`, it closes when
-    /// more data arrives, and discards the data.
+    /// Starts a server that sends the raw bytes from `answer` for each request and closes the
+    /// connection. If the bytes contain `Connection: keep-alive`, it waits for more data first, and
+    /// discards the data.
     pub fn new(answer: impl Fn(&Request) -> Vec<u8> + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());

@@ -10,15 +10,16 @@ use std::sync::Mutex;
 use super::placeholders::Placeholders;
 use super::{Run, World, outcome, terminal};
 
-/// Held while a file is written and while a process starts. A process that starts has the open files of
-/// all threads for a moment, and a script that is open for writing cannot be run: "Text file busy".
+/// Held while a file is written and while a process starts. For a moment, a new process inherits
+/// the open files of all threads, and a script that is open for writing cannot be run: "Text file
+/// busy".
 static STARTING: Mutex<()> = Mutex::new(());
 
 pub struct Setup {
     pub world: World,
     pub placeholders: Placeholders,
     variables: Vec<(String, String)>,
-    /// The name under which the program is started; empty for its own.
+    /// The name under which the program is started; empty for its own name.
     program: String,
     stdin: String,
 }
@@ -60,7 +61,8 @@ impl Setup {
         self.stdin = self.placeholders.fill(&read(folder, "stdin"));
     }
 
-    /// The output of a run in the home folder. It must not contain a secret, nor must `{home}/log`.
+    /// Runs the program in the home folder, and returns its output. Neither the output nor
+    /// `{home}/log` may contain a secret.
     pub fn run<T>(&self, args: &[T], more: &[(String, String)]) -> Result<String, String>
     where
         for<'a> &'a T: Into<OsString>,
@@ -68,7 +70,8 @@ impl Setup {
         self.judge(&Run::new(output(&mut self.command(args, more), &self.stdin).unwrap()))
     }
 
-    /// The same on a terminal, and what the terminal showed, which may contain a secret.
+    /// Like `run`, on a terminal. Also returns what the terminal showed, which may contain a
+    /// secret.
     pub fn run_on_terminal(&self, args: &[String]) -> Result<(String, String), String> {
         let (run, shown) = terminal::run(&self.world, &self.command(args, &[]));
         Ok((self.judge(&run)?, self.placeholders.normalise(&shown)))
@@ -95,7 +98,7 @@ impl Setup {
     }
 }
 
-/// Runs a command whose other standard streams are set, with this text on standard input.
+/// Runs a command with `stdin` on standard input. The other standard streams are already set.
 pub fn output(command: &mut Command, stdin: &str) -> io::Result<Output> {
     let alone = STARTING.lock().unwrap();
     if !stdin.is_empty() {
@@ -108,8 +111,8 @@ pub fn output(command: &mut Command, stdin: &str) -> io::Result<Output> {
     child.wait_with_output()
 }
 
-/// The owner's part of the mode of the original: no other user may read or write a file in `home/`,
-/// whatever the umask was when the repository was cloned.
+/// Copies the owner's part of the mode. No other user may read or write a file in `home/`, whatever
+/// the umask was when the repository was cloned.
 fn set_mode(original: &Path, target: &Path) {
     #[cfg(unix)]
     {
@@ -137,7 +140,7 @@ pub fn read(folder: &Path, name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap_or_default()
 }
 
-/// The files in a folder and the folders below it.
+/// The files in a folder and in the folders below it.
 pub fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());

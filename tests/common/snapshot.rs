@@ -7,7 +7,7 @@ use similar::TextDiff;
 
 use super::placeholders::SLACK;
 
-/// Compares with a file, or rewrites it. The error is a diff.
+/// Compares a text with a file, or rewrites the file. The error is a diff.
 pub fn check(path: &Path, actual: &str) -> Result<(), String> {
     let expected = fs::read_to_string(path).unwrap_or_default();
     let actual = settle(actual, &expected);
@@ -22,8 +22,8 @@ pub fn check(path: &Path, actual: &str) -> Result<(), String> {
     Err(format!("{diff}if this is right: UPDATE=1 cargo test …, and review the diff\n"))
 }
 
-/// The actual text, with `{now+N}` and `{time+N}` taken from the expected text where they differ by no
-/// more than a slow run explains.
+/// Takes `{now+N}` and `{time+N}` from the expected text if they differ by no more than a slow run
+/// explains.
 fn settle(actual: &str, expected: &str) -> String {
     let near = |line: &&str, actual: &str| {
         let (actual, expected) = (times(actual), times(line));

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use super::setup::output;
 use super::{Run, World};
 
-/// The run, whose standard output and error are files, and what its terminal showed.
+/// Runs a command with files as its standard output and error. Returns the run, and what its
+/// terminal showed.
 pub fn run(world: &World, command: &Command) -> (Run, String) {
     let [stdout, stderr] = ["stdout", "stderr"].map(|name| world.path(name));
     let words = iter::once(command.get_program()).chain(command.get_args());

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 
-/// A token as a snapshot shows it: a signed request, a SAML document or a JWT decoded, any other
-/// token unchanged.
+/// A token as a snapshot shows it: a signed request, a SAML document or a JWT is decoded; any other
+/// token is unchanged.
 pub fn show(token: &str) -> String {
     if let Some(request) = signed_request(token) {
         return format!("is a signed request\n{request}");
@@ -36,7 +36,7 @@ fn part(token: &str, index: usize) -> Option<Value> {
 }
 
 /// The request in a subject token of AWS, a line for each header. The signature and its date change
-/// with every run: they are shown as `{signature}` and `{date}`.
+/// with every run, so they are shown as `{signature}` and `{date}`.
 fn signed_request(token: &str) -> Option<String> {
     let text = percent_encoding::percent_decode_str(token).decode_utf8().ok()?;
     let request: Value = serde_json::from_str(&text).ok()?;

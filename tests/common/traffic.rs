@@ -36,7 +36,7 @@ struct State {
     mismatches: Vec<String>,
 }
 
-/// One request and its response. `needed` is true as long as the request must still be sent.
+/// One request and its response. `needed` is true while the request must still be sent.
 #[derive(Clone)]
 struct Exchange {
     line: String,
@@ -60,7 +60,7 @@ impl Traffic {
         Traffic { server, state }
     }
 
-    /// Expects the requests in the text of `http`, `answers`, and the area's `answers`.
+    /// Expects the requests in the texts of `http`, of `answers`, and of the area's `answers`.
     pub fn expect(&self, [http, answers, defaults]: [&str; 3], placeholders: &Placeholders) {
         let mut state = self.state();
         state.in_order.extend(exchanges(http, true, placeholders));

@@ -14,8 +14,9 @@
 //! The folder `NAME` beside `NAME.txt` may contain `home/` and `env`, as in a scenario. The cases of a
 //! transcript run in order and share that home folder.
 //!
-//! The harness adds `--log-file={home}/log` after a source or command, and checks that the log contains
-//! no secret. It doesn't add it after `config`, which would write it into the configuration.
+//! The harness adds `--log-file={home}/log` after a source or command, and checks that the log
+//! contains no secret. It does not add this option after `config`, which would write the option
+//! into the configuration.
 
 use std::fs;
 use std::path::Path;
@@ -23,7 +24,7 @@ use std::path::Path;
 use super::setup::Setup;
 use super::snapshot;
 
-/// Runs all cases of a transcript and compares, or rewrites it.
+/// Runs all cases of a transcript, and compares the outputs or rewrites them.
 pub fn check(path: &Path) -> Result<(), String> {
     let text = fs::read_to_string(path).unwrap();
     let mut setup = Setup::new("http://127.0.0.1:1");
@@ -44,7 +45,7 @@ pub fn check(path: &Path) -> Result<(), String> {
     snapshot::check(path, &actual)
 }
 
-/// A file, indented by two spaces.
+/// The content of a file, indented by two spaces.
 fn content(file: &str, setup: &Setup) -> Result<String, String> {
     let text = fs::read_to_string(setup.placeholders.fill(file)).map_err(|why| why.to_string())?;
     let lines = text.lines().map(|line| format!("  {line}\n"));

@@ -62,7 +62,7 @@ const READ: [&str; 15] = [
     "file:",
 ];
 
-/// Words in the name of a variable that the reader sets, most often to a secret.
+/// Words in the names of variables that the reader sets, usually to a secret.
 const SECRET: [&str; 5] = ["SECRET", "PASSWORD", "TOKEN", "API_KEY", "PROJECT_ID"];
 
 /// Creates the files that the commands of a text read.
@@ -97,7 +97,7 @@ pub(crate) fn prepare(sandbox: &Sandbox, text: &str) {
     }
 }
 
-/// Variables that hold a secret or a token.
+/// Sets the variables that contain a secret or a token.
 fn variables(sandbox: &Sandbox, text: &str) {
     let mut state = fs::read_to_string(sandbox.path("state")).unwrap();
     let secret = "hunter2-client-secret".to_owned();
@@ -155,7 +155,7 @@ fn content(name: &str, field: &str, sandbox: &Sandbox) -> String {
     }
 }
 
-/// JSON with a token at the path of `--field`.
+/// JSON with a token at the path in `--field`.
 fn with_field(field: &str) -> String {
     if field.is_empty() {
         return token();

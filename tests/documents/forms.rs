@@ -18,7 +18,7 @@ pub(crate) fn xml(text: &str) -> Result<(), String> {
     roxmltree::Document::parse(text).map(drop).map_err(|error| error.to_string())
 }
 
-/// What is not run must not look like a command that could be.
+/// Checks that a block which is not run does not look like a command that could be run.
 pub(crate) fn diagram(text: &str) -> Result<(), String> {
     let commands = ["$ ", "wif-token ", "gcloud ", "# "];
     let is_command = |line: &&str| {
@@ -73,7 +73,8 @@ const WINDOWS: &str = "msiexec schtasks icacls winget scoop signtool setspn setx
     certutil sha256sum gcloud gsutil bq terraform dotnet takeown wevtutil where type del copy \
     wif-token if else foreach try catch param return exit";
 
-/// PowerShell or a command prompt: brackets, quotes, and the first word of each statement.
+/// Checks a block for PowerShell or the command prompt: brackets, quotes, and the first word of
+/// each statement.
 pub(crate) fn administration(text: &str) -> Result<(), String> {
     balanced(text)?;
     let mut continued = false;

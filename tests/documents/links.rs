@@ -10,7 +10,7 @@ use super::pages::{Page, root};
 pub(crate) fn broken(page: &Page, pages: &[Page]) -> Vec<String> {
     let why = |target: &str| -> Option<&str> {
         if let Some(rest) = target.strip_prefix("https://") {
-            return (!rest.contains('.')).then_some("is not an address");
+            return (!rest.contains('.')).then_some("is not a URL");
         }
         let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
         let name = resolve(&page.name, path);
@@ -47,7 +47,7 @@ pub(crate) fn not_installed(page: &Page, installed: &BTreeSet<String>) -> Vec<St
         .collect()
 }
 
-/// What packages install, by packaging/documentation.txt.
+/// The files that the packages install, according to packaging/documentation.txt.
 pub(crate) fn installed() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let list = fs::read_to_string(root().join("packaging/documentation.txt")).unwrap();
@@ -69,7 +69,7 @@ fn files(path: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A path from the root of the repository; an empty one is the page itself.
+/// The path of a link target from the root of the repository; an empty target is the page itself.
 fn resolve(page: &str, path: &str) -> String {
     if path.is_empty() {
         return page.to_owned();

@@ -44,7 +44,7 @@ fn every_block_is_correct() {
     none(&complaints);
 }
 
-/// The blocks of a page are one session: each block finds the files of the blocks before it.
+/// Checks the blocks of a page in one session: each block finds the files of the blocks before it.
 fn page(page: &Page) -> Vec<String> {
     let mut sandbox = Sandbox::new();
     let complaint = |block: &Block| {
@@ -79,7 +79,7 @@ fn check(block: &Block, sandbox: &mut Sandbox) -> Result<(), String> {
     }
 }
 
-/// A synopsis names a source, command or helper, and only options that its help contains.
+/// Checks that a synopsis names a source, command or helper, and only options in its help.
 fn synopsis(text: &str) -> Result<(), String> {
     let mut words = text.split_whitespace().skip(1);
     let name = match words.next() {
@@ -88,7 +88,7 @@ fn synopsis(text: &str) -> Result<(), String> {
     };
     let world = common::World::new();
     let help = world.run(&format!("help {name}"));
-    // A word in place of a source has options of its own.
+    // A word in place of a source has separate options.
     let own = world.run(&format!("help {name} {}", words.next().unwrap_or("")));
     let known = world.run("help").stdout + &help.stdout + &own.stdout;
     let mut options = text.split(['[', ']', ' ', '\n', '=']).filter(|word| word.starts_with("--"));
@@ -115,7 +115,7 @@ fn every_quoted_message_exists() {
 }
 
 #[test]
-fn every_file_that_is_named_exists() {
+fn every_file_that_a_page_names_exists() {
     none(&pages::all().iter().flat_map(links::missing).collect::<Vec<_>>());
 }
 

@@ -45,7 +45,7 @@ const FOREIGN: [&str; 36] = [
     "0x",
 ];
 
-/// The quoted messages of a page that are unknown.
+/// The messages that a page quotes and that are unknown.
 pub(crate) fn unknown(page: &Page, spoken: &[String]) -> Vec<String> {
     let unknown = page.messages.iter().filter(|(_, quoted)| !is_known(quoted, spoken));
     unknown
@@ -53,7 +53,8 @@ pub(crate) fn unknown(page: &Page, spoken: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// A message is a line with `…` for what varies; each part of it must occur in a message.
+/// Whether a quoted message is known. It is a line with `…` for the parts that vary; each other
+/// part must occur in a message of the program.
 fn is_known(quoted: &str, spoken: &[String]) -> bool {
     if FOREIGN.iter().any(|part| quoted.contains(part)) {
         return true;

@@ -1,4 +1,5 @@
-//! Everything that has a name on the command line is on its page, and each page is in the tables of pages.
+//! Every name that the command line accepts is on its page, and each page is in the tables of
+//! pages.
 
 use std::fs;
 
@@ -22,7 +23,7 @@ fn names() -> Vec<(&'static str, String)> {
     ["sources", "commands", "helpers"].into_iter().flat_map(of).collect()
 }
 
-/// The words that an option accepts, from the message about a wrong one.
+/// The words that an option accepts, from the message about a wrong word.
 fn choices(line: &str) -> Vec<String> {
     let message = World::new().run(line).stderr;
     let list = message.split_once("must be one of ").unwrap().1.split(';').next().unwrap();

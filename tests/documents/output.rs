@@ -5,7 +5,8 @@ pub(crate) fn is_same(expected: &str, printed: &str) -> bool {
     is_shown(&timeless(expected), &timeless(printed))
 }
 
-/// A text without what differs between runs: times, keys, and lengths that depend on them.
+/// Removes the parts of a text that differ between runs: times, keys, and lengths that depend on
+/// them.
 fn timeless(text: &str) -> String {
     let is_number = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit());
     let own = |word: &str| {
@@ -41,7 +42,7 @@ fn is_shown(expected: &str, shown: &str) -> bool {
 }
 
 #[test]
-fn elided_lines_and_times() {
+fn elided_lines_match_any_lines_and_times_are_ignored() {
     assert!(is_shown("a\n...\nd\n", "a\nb\nc\nd\n") && !is_shown("a\n...\nd\n", "a\nb\n"));
     assert!(!is_shown("a\n", "a\nb\n"));
     assert_eq!(

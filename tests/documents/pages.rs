@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The pages beside those of `docs/`.
+/// The pages outside `docs/`.
 const TOP: [&str; 4] = ["README.md", "CONTRIBUTING.md", "SECURITY.md", "packaging/README.md"];
 
 /// A page of the documentation.
@@ -92,13 +92,14 @@ impl Page {
     }
 }
 
-/// The anchor that GitHub makes of a heading.
+/// The anchor that GitHub creates for a heading.
 pub(crate) fn anchor(heading: &str) -> String {
     let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
     kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
-/// Words that are paths below the folders of the program, of its tests and of its packaging.
+/// The words in a text that are paths in the folders of the program, of its tests and of its
+/// packaging.
 fn named(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -113,7 +114,7 @@ fn named(text: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// What the links of a line lead to. Code spans have none.
+/// The targets of the links in a line. Code spans contain no links.
 fn targets(line: &str) -> Vec<String> {
     let outside: Vec<&str> = line.split('`').step_by(2).collect();
     let outside = outside.join("`");

@@ -1,4 +1,5 @@
-//! A separate root for each page: its commands run there, with fixtures for what they read.
+//! A separate root for each page. The commands of the page run there, with fixtures for the files
+//! that they read.
 //!
 //! Absolute paths below `/etc`, `/run` and so on are moved into the root. No server can be reached: a
 //! command that needs one must get as far as the request.
@@ -47,7 +48,7 @@ const VARIABLES: [(&str, &str); 14] = [
 pub(crate) struct Sandbox {
     /// Removed when the page is done.
     _folder: tempfile::TempDir,
-    /// Without links, so that no path in an output differs.
+    /// The path of the folder without symbolic links, so that no path in an output differs.
     root: String,
 }
 
@@ -96,7 +97,7 @@ impl Sandbox {
         }
     }
 
-    /// Makes a shell script.
+    /// Creates a shell script.
     pub(crate) fn script(&self, name: &str, lines: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -104,7 +105,7 @@ impl Sandbox {
         fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    /// Runs a block after those before it.
+    /// Runs a code block in the shell session of the blocks before it.
     pub(crate) fn session(&mut self, text: &str) -> Result<(), String> {
         let text = self.relocate(text);
         self.scripts_of_the_repository(&text);
@@ -131,7 +132,8 @@ impl Sandbox {
         Ok(())
     }
 
-    /// Runs the program with an arguments file. A path in the first comment says where it is.
+    /// Runs the program with an arguments file. The path of the file is in its first comment, if
+    /// there is one.
     pub(crate) fn arguments(&mut self, text: &str) -> Result<(), String> {
         let text = self.relocate(text);
         fixtures::prepare(self, &text);
@@ -146,7 +148,7 @@ impl Sandbox {
         self.bash(&format!("wif-token --args-file={}", path.display()), "").map(drop)
     }
 
-    /// Reads a credential configuration; the blocks after it use it.
+    /// Checks a credential configuration, and stores it for the blocks that follow.
     pub(crate) fn configuration(&mut self, text: &str) -> Result<(), String> {
         let text = self.relocate(text);
         fixtures::prepare(self, &text);
@@ -156,7 +158,7 @@ impl Sandbox {
         self.bash(&check, "").map(drop)
     }
 
-    /// Makes a file that a command reads.
+    /// Creates a file that a command reads.
     pub(crate) fn need(&self, path: &str) {
         fixtures::make(self, path, "");
     }
@@ -182,7 +184,7 @@ impl Sandbox {
         Ok(String::from_utf8_lossy(&done.stdout).into_owned())
     }
 
-    /// Scripts of this repository exist, and are not run.
+    /// Replaces the scripts of this repository with stubs, because they are not run.
     fn scripts_of_the_repository(&self, text: &str) {
         let words = text.split([' ', '\n', '(', ')', '"']);
         for word in

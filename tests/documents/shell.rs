@@ -4,8 +4,8 @@
 pub(crate) const REAL: &str = "cat mkdir chmod rm cp mv ln ls sed tr head tail sort date sleep touch \
     mktemp dirname basename id uname env grep cut wc tee true base64";
 
-/// Administrator commands: they are not run here. `tests/real/test_documents.py` gives those of
-/// gcloud to its own parser.
+/// Administrator commands, which are replaced by stubs. `tests/real/test_documents.py` parses the
+/// gcloud commands with gcloud's own parser.
 pub(crate) const STUBS: &str = "gcloud gsutil bq terraform aws az kubectl helm vault bao docker podman \
     skopeo apt apt-get dnf yum zypper rpm dpkg tar install sha256sum curl openssl jq systemctl \
     systemd-run journalctl loginctl useradd usermod chown setfacl kinit klist kdestroy kvno ktutil \

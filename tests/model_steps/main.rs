@@ -11,8 +11,8 @@ use std::path::Path;
 
 use steps::STEPS;
 
-/// A file, a function in it, and the calls in its body that are functions of this table or steps
-/// of the model, in the order of the text.
+/// A file, a function in the file, and the calls in its body that are functions in this table or
+/// steps of the model, in the order of the text.
 const FUNCTIONS: &[(&str, &str, &str)] = &[
     ("src/contract/destination.rs", "document", "obtain store"),
     ("src/cache/mod.rs", "obtain", "read read fetch_once read"),
@@ -46,9 +46,9 @@ const OTHERS: &str = "and_then are_unchanged as_bytes as_file as_file_mut as_os_
     spread state suffix symlink_metadata temporary_prefix time to_file to_string usable_until \
     valid_until what without_margin";
 
-/// Calls with the name of a step that are not steps: a function, and the call in it. The first makes an
-/// error, the next reads the time before the wait, and the last follows a success, which no later run
-/// remembers.
+/// Calls with the name of a step that are not steps: a function, and the call in it. The first
+/// creates an error, the next reads the time before the wait, and the last follows a success, which
+/// no later run remembers.
 const NOT_STEPS: &[(&str, &str)] =
     &[("bytes", "failure"), ("lock", "remaining"), ("document", "note")];
 
@@ -83,7 +83,7 @@ fn the_program_has_exactly_the_steps_of_the_model() {
 }
 
 #[test]
-fn the_reader_of_this_test_sees_calls() {
+fn the_parser_of_this_test_finds_calls() {
     let text =
         "let a = b.first(second::third(\"no()\")); // no()\n(self.fourth)(x)?; log.no(if (a) {})";
     assert_eq!(calls(text), ["first", "third", "fourth"]);

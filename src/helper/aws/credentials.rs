@@ -25,7 +25,7 @@ pub(super) struct RoleCredentials {
 }
 
 impl RoleCredentials {
-    /// These credentials, which are valid between these times, in seconds since 1970.
+    /// Creates credentials that are valid from `issued` to `expiry`, in seconds since 1970.
     pub(super) fn new(credentials: &Credentials, [issued, expiry]: [i64; 2]) -> RoleCredentials {
         RoleCredentials {
             key_id: credentials.access_key_id().to_owned(),
@@ -36,20 +36,20 @@ impl RoleCredentials {
         }
     }
 
-    /// The expiry for an SDK, which keeps the credentials, in seconds since 1970: like that of an access token, it is
-    /// earlier than the real one, unless they should be renewed but cannot be.
+    /// The expiry to report to an SDK, in seconds since 1970. Like that of an access token, it is
+    /// earlier than the real expiry, unless at most `min_life` seconds would remain until then.
     pub(super) fn expiry_for_clients(&self, now: i64, min_life: i64) -> i64 {
         let early = self.expiry.saturating_sub(self.spread(min_life));
         if early.saturating_sub(min_life) > now { early } else { self.expiry }
     }
 
-    /// Whether a file was written for such credentials, completely or not.
+    /// Whether a file contains such credentials, even if it was not written completely.
     pub(super) fn is_ours(existing: &Existing<'_>, _new: Option<&str>) -> bool {
         existing.content.starts_with(format!(r#"{{"type":"{TYPE}""#).as_bytes())
     }
 
-    /// The output of a `credential_process`, for a role of this account. An SDK requests new credentials before
-    /// `expiry`, in seconds since 1970.
+    /// The output of a `credential_process`. `account` is the AWS account of the role. An SDK
+    /// requests new credentials before `expiry`, in seconds since 1970.
     pub(super) fn to_json(&self, account: &str, expiry: i64) -> String {
         let credentials = json!({
             "Version": 1,
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_of_the_same_life_are_renewed_at_different_times() {
+    fn credentials_with_the_same_lifetime_are_renewed_at_different_times() {
         let credentials = |number: usize| {
             let token = Some(format!("hunter2-{number}"));
             let found = Credentials::new("ASIAX", "s", token, None, "test");

@@ -3,9 +3,10 @@
 //!
 //! Google issues an ID token for the service account, and `AssumeRoleWithWebIdentity` of AWS STS
 //! exchanges it. AWS accepts Google's tokens without an IAM OIDC provider; the trust policy of the
-//! role compares `azp`, `aud` and `sub` of the token as `accounts.google.com:aud`, `:oaud` and `:sub`.
-//! The tool splits the command like a shell and runs it without one. It reads one JSON object from
-//! standard output, and shows standard error to the user if the status is not 0.
+//! role compares `azp`, `aud` and `sub` of the token as `accounts.google.com:aud`, `:oaud` and
+//! `:sub`. The tool splits the command into words as a shell does, but runs it without a shell. It
+//! reads one JSON object from standard output, and shows standard error to the user if the status
+//! is not 0.
 //! <https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>
 
 mod credentials;
@@ -51,12 +52,13 @@ const AUDIENCE: &str = "sts.amazonaws.com";
 /// The default of `--duration`, in seconds.
 const DURATION: u64 = 3600;
 
-/// When less than 15 minutes remain, the AWS SDK for Python starts the helper at every call. Therefore
-/// credentials are renewed when less than this remains, in seconds.
+/// When less than 15 minutes remain, the AWS SDK for Python starts the helper at every call.
+/// Therefore the helper renews credentials whose remaining lifetime, in seconds, is less than this.
 /// <https://github.com/boto/botocore/blob/develop/botocore/credentials.py>
 const MIN_LIFE: i64 = 15 * 60;
 
-/// The same for this `--duration`: shorter credentials are used for a third of their lifetime.
+/// The default of `--min-life` for this `--duration`, in seconds. Credentials with a short lifetime
+/// are used for a third of it.
 fn default_min_life(duration: Option<Seconds<900, 43_200>>) -> i64 {
     let seconds = duration.map_or(DURATION, |Seconds(seconds)| seconds);
     MIN_LIFE.min((seconds * 2 / 3) as i64)
@@ -117,7 +119,8 @@ fn request(options: &Options) -> role_session::Request<'_> {
     }
 }
 
-/// Refuses to run for a profile from which this helper gets its own credentials.
+/// Refuses to run if the helper would get its own credentials from an AWS profile that runs the
+/// helper.
 fn refuse_loop(cx: &Context) -> Result<(), Error> {
     match cx.env.get(IN_HELPER_AWS) {
         None => Ok(()),

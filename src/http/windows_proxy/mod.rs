@@ -17,7 +17,7 @@ pub(super) fn for_url(url: &Url) -> Option<String> {
     settings::of_user().or_else(settings::of_machine)?.proxy(url)
 }
 
-/// A setting in the form of Windows.
+/// A proxy setting in the format of Windows.
 struct Setting {
     proxies: String,
     bypass: String,
@@ -57,7 +57,7 @@ fn is_direct(url: &Url, entry: &str) -> bool {
         && (matches(host, pattern) || matches(authority, pattern))
 }
 
-/// Whether a text matches a pattern, in which `*` matches any part.
+/// Whether a text matches a pattern, in which `*` matches any text.
 fn matches(text: &str, pattern: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return text == pattern };
     let Some(tail) = text.strip_prefix(head) else { return false };

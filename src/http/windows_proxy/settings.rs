@@ -47,13 +47,13 @@ fn setting(proxies: Option<String>, bypass: Option<String>) -> Option<Setting> {
 /// Copies a string and frees it.
 ///
 /// # Safety
-/// The pointer is null, or the string ends with a zero, was allocated with `GlobalAlloc`, and is
-/// not used afterwards.
+/// The pointer is null, or the string ends with a NUL character, was allocated with `GlobalAlloc`,
+/// and is not used afterwards.
 unsafe fn take(text: *mut u16) -> Option<String> {
     if text.is_null() {
         return None;
     }
-    // SAFETY: the string ends with a zero, and no unit after it is read.
+    // SAFETY: the string ends with a NUL character, and no unit after it is read.
     let length = (0..).take_while(|&at| unsafe { *text.add(at) } != 0).count();
     // SAFETY: this number of units was just read.
     let found = String::from_utf16_lossy(unsafe { &*slice_from_raw_parts(text, length) });

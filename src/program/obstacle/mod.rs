@@ -27,7 +27,7 @@ pub(super) struct Obstacle {
 }
 
 impl Obstacle {
-    /// The failure of the program `shown`.
+    /// The error for the program `shown`.
     pub(super) fn explain(self, shown: &str) -> Error {
         Error::new(Kind::Configuration, format!("cannot run {shown}"))
             .cause(self.cause)
@@ -46,7 +46,7 @@ const TOO_MANY_FILES: i32 = 24;
 /// `ERROR_EXE_MACHINE_TYPE_MISMATCH`.
 const OTHER_MACHINE: i32 = 216;
 
-/// How many bytes of a file are read.
+/// The number of bytes to read from the start of a file.
 const HEAD: u64 = 256;
 
 /// The processor architectures in the header of an ELF file, with the name that Rust uses.
@@ -68,7 +68,7 @@ pub const MORE_PROCESSES: &str = if cfg!(windows) {
     "raise the limit on processes (ulimit -u)"
 };
 
-/// The reason that the system starts no program, whatever the file is.
+/// The reason for `error` if it does not depend on the file of the program.
 pub(super) fn of_system(error: &io::Error) -> Option<Obstacle> {
     let fix = match error.raw_os_error()? {
         TOO_MANY_FILES | TOO_MANY_FILES_OF_ALL => files::MORE_FILES,
@@ -79,8 +79,8 @@ pub(super) fn of_system(error: &io::Error) -> Option<Obstacle> {
     cfg!(unix).then(|| Obstacle { cause: error.to_string(), fix: fix.to_owned() })
 }
 
-/// The reason that the system did not start a file, with this error; `None` if the file does not show
-/// it.
+/// The reason that the system did not start a file and returned `error`; `None` if the file does
+/// not show the reason.
 pub(super) fn of_file(path: &Path, error: &io::Error, env: &Env) -> Option<Obstacle> {
     let code = error.raw_os_error()?;
     let is_refused = error.kind() == io::ErrorKind::PermissionDenied;
@@ -159,12 +159,12 @@ pub(super) fn of_text(path: &Path) -> Option<Obstacle> {
     }
 }
 
-/// The exit statuses of shells and of `env` for what they cannot run.
+/// The exit statuses of shells and of `env` if they cannot run a file.
 const CANNOT_RUN: [i32; 3] = [2, 126, 127];
 
-/// The reason that a file ended with this status. `env` returns this status for a script that it
-/// cannot run. A shell returns it for a file that the system cannot run and that the C library
-/// passes to the shell.
+/// The reason that a program ended with `status`, if the status is one of [`CANNOT_RUN`]. `env`
+/// returns such a status for a script that it cannot run. A shell returns one for a file that the
+/// system cannot run and that the C library passes to the shell.
 pub(super) fn of_failed(path: &Path, status: ExitStatus, env: &Env) -> Option<Obstacle> {
     let head =
         head(path).filter(|_| status.code().is_some_and(|code| CANNOT_RUN.contains(&code)))?;
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_loader_is_reported_for_a_program_of_this_host() {
+    fn a_missing_loader_is_reported_for_the_architecture_of_this_host() {
         let own = MACHINES.iter().find(|(_, name)| *name == std::env::consts::ARCH);
         let loader = own.and_then(|(number, _)| of_loader(&elf(*number, false)));
         assert!(loader.is_none_or(|obstacle| obstacle.cause.contains("dynamic loader")));

@@ -14,7 +14,8 @@ use crate::shell::quoted;
 use crate::show;
 use crate::world::Env;
 
-/// The reason that a script does not start, if its first line shows it. That line is `#!` and `line`.
+/// The reason that a script does not start, if its first line shows the reason. The first line is
+/// `#!` and `line`.
 pub(super) fn obstacle(path: &Path, line: &[u8], env: &Env) -> Option<Obstacle> {
     let first = first_line(line);
     if first.ends_with(b"\r") {

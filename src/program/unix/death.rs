@@ -4,8 +4,8 @@
 
 use std::process::Command;
 
-/// Whether this process ignores a signal, because its parent does, for example `nohup`, or the standard
-/// library does.
+/// Whether this process ignores a signal, because its parent (for example `nohup`) or the standard
+/// library ignores it.
 pub fn is_ignored(signal: i32) -> bool {
     let mut action = std::mem::MaybeUninit::<libc::sigaction>::zeroed();
     // SAFETY: no action is set, and the current one is written to a value of its type.
@@ -14,7 +14,7 @@ pub fn is_ignored(signal: i32) -> bool {
     read == 0 && unsafe { action.assume_init() }.sa_sigaction == libc::SIG_IGN
 }
 
-/// Allows this thread to get a signal, even if the parent of this process blocks it.
+/// Allows this thread to receive a signal, even if the parent of this process blocks it.
 pub(super) fn unblock(signal: i32) {
     let mut set = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: the first call initializes the set, and the others only read it or change it.
@@ -38,13 +38,13 @@ pub(super) fn with_parent(command: &mut Command) {
         set_parent_process_death_signal(Some(Signal::KILL))?;
         match getppid() == Some(parent) {
             true => Ok(()),
-            false => Err(Error::from(ErrorKind::Interrupted)), // the parent has ended before
+            false => Err(Error::from(ErrorKind::Interrupted)), // the parent has already ended
         }
     };
     // SAFETY: between fork and exec, the closure only makes two system calls and allocates nothing.
     unsafe { command.pre_exec(bind) };
 }
 
-/// Other systems have no such signal.
+/// Does nothing, because other systems have no such signal.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn with_parent(_: &mut Command) {}

@@ -29,7 +29,7 @@ pub fn start_beside(command: &mut Command) -> io::Result<Child> {
 pub(super) struct Group {
     child: Child,
     is_ended: bool,
-    /// The name of the pipe of standard output.
+    /// The name of the pipe for standard output.
     #[cfg(target_os = "linux")]
     pipe: Option<String>,
 }
@@ -70,7 +70,7 @@ impl Group {
     }
 
     /// After [`Group::end`], kills the processes that left the group and have standard output open.
-    /// Returns whether there are any; systems other than Linux do not report them.
+    /// Returns whether there were any; systems other than Linux do not report them.
     pub(super) fn kill_outside(&mut self) -> bool {
         #[cfg(target_os = "linux")]
         return self

@@ -1,5 +1,6 @@
-//! The programs that this process runs at the moment, and the other children that it has: Linux makes
-//! this process the parent of what a program leaves behind, and it may run for months.
+//! The programs that this process runs, and its other children: Linux makes this process the parent
+//! of the processes that a program leaves behind. All of them are collected, because this process
+//! may run for months.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -12,11 +13,12 @@ use rustix::process::{
 
 use crate::world::Deadline;
 
-/// Waits for the end of a process without collecting it: until then, no other process gets its id.
+/// Waits for the end of a process without collecting it. Until a process is collected, no other
+/// process gets its ID.
 const ENDED: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOWAIT);
 
-/// The programs that have not been collected. The list is locked while a program is started, so that a
-/// signal at this moment finds it.
+/// The programs that have not been collected. The list is locked while a program is started, so
+/// that a signal at this moment also kills this program.
 static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
 /// Notified when a child may have ended.
@@ -24,7 +26,7 @@ static CHANGED: Condvar = Condvar::new();
 
 struct Running {
     id: Pid,
-    /// Whether it is the leader of a process group that ends with this process.
+    /// Whether the program is the leader of a process group that ends with this process.
     is_group: bool,
 }
 
@@ -60,12 +62,12 @@ pub(super) fn end(program: &mut Child) -> io::Result<ExitStatus> {
     program.wait()
 }
 
-/// Waits for the end of a child that was killed. It may take long, so nothing is locked.
+/// Waits for the end of a child that was killed. The wait may take long, so nothing is locked.
 pub(super) fn await_end(child: Pid) {
     while let Err(Errno::INTR) = waitid(WaitId::Pid(child), ENDED) {}
 }
 
-/// Wakes those who wait for a program.
+/// Wakes the threads that wait for a program.
 pub(super) fn child_changed() {
     // Taking the lock ensures that no thread is between looking at its program and waiting for a change.
     drop(lock());
@@ -85,8 +87,8 @@ fn kill(program: Pid) {
     let _ = kill_process(program, Signal::KILL);
 }
 
-/// Acts on the children of this process that are not among its programs. Meanwhile, no program is
-/// started and no child is collected.
+/// Calls `act` with the children of this process that are not among its programs. Meanwhile, no
+/// program is started and no child is collected.
 #[cfg(target_os = "linux")]
 pub(super) fn adopted<T>(
     children: impl FnOnce() -> Vec<Pid>,

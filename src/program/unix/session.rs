@@ -2,8 +2,9 @@
 //! therefore not in the process group.
 //!
 //! If a program does not end in time, such a process is killed too if it has the standard output of
-//! the program open. A daemon, which has closed it, is left alone. Linux makes this process the parent
-//! of what the program leaves behind, so no process id can belong to another process.
+//! the program open. A daemon, which has closed standard output, is not killed. Linux makes this
+//! process the parent of the processes that the program leaves behind, so their IDs are not used
+//! again before this process collects them.
 //! <https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html>
 
 use std::fs::{self, File};
@@ -34,11 +35,12 @@ pub(super) fn collect() {
     });
 }
 
-/// How many generations of processes are killed.
+/// The maximum number of generations of processes to kill.
 const GENERATIONS: usize = 8;
 
 /// Kills the adopted processes that have this pipe open, and those that they leave behind. Returns
-/// whether there are any. Those of the group of the program have been killed and may not have ended.
+/// whether there were any. Processes in the group of the program are skipped, because they have
+/// been killed already and may not have ended.
 pub(super) fn kill_holders(pipe: &str, program: u32) -> bool {
     let is_outside = |child: Pid| {
         let group = getpgid(Some(child)).map(|group| group.as_raw_nonzero().get());

@@ -1,7 +1,7 @@
 //! The one thread that handles signals for all programs.
 //!
-//! A signal that ends this process kills the programs first. When a child ends, those who wait for a
-//! program are woken, and the processes that programs left behind are collected.
+//! A signal that ends this process kills the programs first. When a child ends, the threads that
+//! wait for a program are woken, and the processes that programs left behind are collected.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -36,13 +36,13 @@ struct Handling {
     has_thread: bool,
 }
 
-/// Leaves these signals to the caller from now on, even those that a program made this process handle
-/// already.
+/// Leaves these signals to the caller from now on, even if this process already handles them
+/// because it has run a program.
 pub fn leave_signals(signals: &'static [i32]) {
     lock().left = signals;
 }
 
-/// From now on, a signal that asks this process to end kills the programs that it runs and calls `action`, in
+/// Makes a signal that asks this process to end kill the running programs and call `action`, in
 /// another thread, instead of ending the process. A signal that this process ignores stays ignored.
 ///
 /// # Errors
@@ -60,8 +60,9 @@ pub fn on_stop(action: impl Fn() + Send + Sync + 'static) -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the thread before the first program. A signal that this process ignores, for example below
-/// `nohup`, stays ignored. `SIGCHLD` does not: the kernel keeps no exit status while it is ignored.
+/// Starts the thread that handles signals, before the first program. A signal that this process
+/// ignores, for example under `nohup`, stays ignored, except `SIGCHLD`: the kernel keeps no exit
+/// status while it is ignored.
 pub(super) fn handle() -> io::Result<()> {
     let mut handling = lock();
     if handling.has_thread {

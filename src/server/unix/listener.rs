@@ -76,7 +76,7 @@ impl Listener {
         Listener::Unix(UnixListener::from(socket), Some(file)).ready(&show::path(path))
     }
 
-    /// The socket that systemd passes to this process.
+    /// Takes the socket that systemd passes to this process.
     /// <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>
     ///
     /// # Errors
@@ -140,7 +140,7 @@ impl Listener {
         }
     }
 
-    /// Accepts one connection. Also returns the user who opened it.
+    /// Accepts one connection. Also returns the user who opened it, if known.
     ///
     /// # Errors
     /// `WouldBlock` if no connection waits, and those of the operating system.
@@ -170,7 +170,7 @@ fn listens(socket: &OwnedFd) -> bool {
     sockopt::socket_acceptconn(socket).unwrap_or(false)
 }
 
-/// macOS does not tell, and has no systemd.
+/// Returns false, because macOS cannot tell, and has no systemd.
 #[cfg(not(target_os = "linux"))]
 fn listens(_: &OwnedFd) -> bool {
     false

@@ -15,7 +15,7 @@ use crate::error::{Error, Kind};
 pub struct AllowedUsers(Vec<u32>);
 
 impl AllowedUsers {
-    /// Also the users with these numbers.
+    /// Allows the users with these IDs too.
     ///
     /// # Errors
     /// `USAGE` if one is not a number.
@@ -40,23 +40,25 @@ pub(super) fn of_unix(socket: impl AsFd) -> Option<u32> {
     Some(rustix::net::sockopt::socket_peercred(socket).ok()?.uid.as_raw())
 }
 
-/// The mode of the socket file allows only its owner to connect.
+/// Returns the user of this process, because the mode of the socket file allows only its owner to
+/// connect.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn of_unix(_socket: impl AsFd) -> Option<u32> {
     Some(rustix::process::getuid().as_raw())
 }
 
-/// Finds the users of TCP connections.
+/// Finds the user who opened a TCP connection.
 #[derive(Debug)]
 pub struct Finder {
     /// A socket to the kernel. It is opened at the start, so that it works even when too many files
     /// are open.
     #[cfg(target_os = "linux")]
     kernel: Option<std::os::fd::OwnedFd>,
-    /// Whether the kernel has found any socket. If so, a socket that it does not find is closed.
+    /// Whether the kernel has found any socket. If so, a socket that the kernel does not find has
+    /// been closed.
     #[cfg(target_os = "linux")]
     has_found: std::cell::Cell<bool>,
-    /// The ID that several users have.
+    /// The ID that several users share, if they can connect.
     #[cfg(target_os = "linux")]
     ambiguous: Option<u32>,
 }
@@ -72,7 +74,8 @@ impl Finder {
     pub(super) fn of_tcp(&self, peer: SocketAddr, local: SocketAddr) -> Option<u32> {
         let asked = self.kernel.as_ref().and_then(|kernel| socket_owner::ask(kernel, peer, local));
         self.has_found.set(self.has_found.get() || asked.is_some());
-        // The table is long if there are many connections.
+        // The table is searched only if the kernel finds no sockets, because it is long if there
+        // are many connections.
         let found =
             if self.has_found.get() { asked } else { socket_owner::search_table(peer, local) };
         found.filter(|uid| Some(*uid) != self.ambiguous)

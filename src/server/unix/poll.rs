@@ -12,10 +12,10 @@ pub(in crate::server) enum Interest {
     Read,
     /// To write.
     Write,
-    /// For nothing. It becomes ready when the other end sends nothing more (Linux), or has closed the
-    /// connection.
+    /// Neither. The socket becomes ready when the other end sends nothing more (Linux), or has
+    /// closed the connection.
     LastByte,
-    /// For nothing. It becomes ready when the connection is closed in both directions.
+    /// Neither. The socket becomes ready when the connection is closed in both directions.
     End,
 }
 

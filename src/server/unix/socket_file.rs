@@ -1,7 +1,7 @@
 //! The file of a Unix socket at which this process listens.
 //!
-//! A file at which no process listens any more is replaced. A server that starts has its file shortly
-//! before it listens there, so servers that start at the same time take turns: each holds a lock of the
+//! A file at which no process listens any more is replaced. A server creates its file shortly
+//! before it listens, so servers that start at the same time take turns: each holds a lock on the
 //! directory until it listens.
 
 use std::fs::{File, OpenOptions};
@@ -20,7 +20,7 @@ use crate::error::{Error, Kind};
 use crate::show;
 use crate::world::Deadline;
 
-/// How many connections wait in the kernel until they are accepted.
+/// The maximum number of connections that wait in the kernel to be accepted.
 pub(super) const BACKLOG: i32 = 1024;
 
 /// How long to wait for another server that starts. Any program can hold the lock of a directory that it can
@@ -30,7 +30,7 @@ const LONGEST_TURN: Duration = Duration::from_secs(1);
 /// The pause between two attempts.
 const POLL: Duration = Duration::from_millis(5);
 
-/// The file of a socket, with its device and inode. It is removed when this is dropped.
+/// The file of a socket, with its device and inode. The file is removed when this value is dropped.
 #[derive(Debug)]
 pub struct SocketFile(PathBuf, (u64, u64));
 
@@ -66,17 +66,17 @@ impl Drop for SocketFile {
     }
 }
 
-/// A stream socket, which programs do not inherit. macOS has no flag for this.
+/// Opens a stream socket that other programs do not inherit. macOS has no flag for this.
 pub(super) fn stream(family: AddressFamily) -> io::Result<OwnedFd> {
     let socket = socket(family, SocketType::STREAM, None)?;
     fcntl_setfd(&socket, FdFlags::CLOEXEC)?;
     Ok(socket)
 }
 
-/// The lock of the directory; `None` if it cannot be locked in time.
+/// Locks the directory of `path`; `None` if it cannot be locked in time.
 fn turn(path: &Path) -> Option<File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    // A pipe is refused at once.
+    // The flag refuses a pipe, so that the open does not wait for a writer.
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(OFlags::DIRECTORY.bits() as i32);
     let directory = options.open(parent.unwrap_or(Path::new("."))).ok()?;
@@ -110,14 +110,14 @@ fn remove_leftover(path: &Path, shown: &str) -> Result<(), Error> {
     }
 }
 
-/// Connects to a socket. If so many connections wait there that this one would wait too, this fails.
+/// Connects to a socket. Fails instead of waiting if too many connections wait there already.
 fn knock(path: &Path) -> Result<(), Errno> {
     let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
     ioctl_fionbio(&socket, true)?;
     connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
-/// The failure to listen at an address.
+/// The error for an address at which this process cannot listen.
 pub(super) fn failed(shown: &str, error: &io::Error, fix: &str) -> Error {
     Error::new(Kind::Configuration, format!("cannot listen on {shown}")).cause(error).fix(fix)
 }

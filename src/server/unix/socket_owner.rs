@@ -22,14 +22,15 @@ const TCP: u8 = 6;
 /// The sizes of `struct nlmsghdr` and of `struct inet_diag_req_v2`, in bytes.
 const HEADER: usize = 16;
 const REQUEST: usize = 56;
-/// Where `idiag_uid` and `idiag_inode` are in `struct inet_diag_msg`.
+/// The offsets of `idiag_uid` and `idiag_inode` in `struct inet_diag_msg`.
 const UID: usize = 64;
 const INODE: usize = 68;
-/// Where the ports and addresses are in that structure: `struct inet_diag_sockid`.
+/// The offset and the length of the ports and addresses in that structure: `struct
+/// inet_diag_sockid`.
 const SOCKET_ID: usize = 4;
 const ADDRESSES: usize = 36;
 
-/// A socket for requests to the kernel.
+/// Opens a socket for requests to the kernel.
 pub(super) fn kernel() -> Option<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     socket_with(AddressFamily::NETLINK, SocketType::DGRAM, flags, Some(SOCK_DIAG)).ok()
@@ -93,8 +94,8 @@ fn socket_id(peer: SocketAddr, local: SocketAddr) -> Vec<u8> {
     [ports, address(peer), address(local)].concat()
 }
 
-/// The address that the kernel gives to an IPv6 socket which is connected by IPv4. The sockets of
-/// Java and .NET are such sockets.
+/// The address that the kernel shows for an IPv6 socket with an IPv4 connection. Java and .NET open
+/// such sockets.
 fn mapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(v4) => SocketAddr::new(v4.to_ipv6_mapped().into(), address.port()),

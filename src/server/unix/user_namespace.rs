@@ -17,10 +17,11 @@ use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
 
 use crate::files;
 
-/// The largest file to read: a map has at most 340 lines of 33 bytes.
+/// The maximum size of a file, in bytes: a map has at most 340 lines of 33 bytes.
 const LONGEST: usize = 16 * 1024;
 
-/// The ID that users without an ID here have, if such users can connect.
+/// The ID that the kernel reports for users without an ID in this namespace, if such users can
+/// connect.
 pub(super) fn overflow_id() -> Option<u32> {
     if has_every_user() || owns_network() {
         return None;
@@ -29,7 +30,7 @@ pub(super) fn overflow_id() -> Option<u32> {
     Some(id.unwrap_or(65534))
 }
 
-/// Whether every user has an ID here, as without a user namespace.
+/// Whether every user has an ID in this namespace, as is the case without a user namespace.
 fn has_every_user() -> bool {
     let Some(map) = read("/proc/self/uid_map") else { return true };
     let count = |line: &str| line.split_whitespace().nth(2)?.parse::<u64>().ok();
@@ -41,8 +42,8 @@ fn read(path: &str) -> Option<String> {
     String::from_utf8(files::read_limited(file, LONGEST).ok()??).ok()
 }
 
-/// Whether the network namespace belongs to the user namespace. A process cannot see the owner if it is
-/// outside.
+/// Whether the network namespace belongs to the user namespace. A process cannot see the owner if
+/// the owner is outside its user namespace.
 fn owns_network() -> bool {
     let owner = || {
         let network = File::open("/proc/self/ns/net").ok()?;

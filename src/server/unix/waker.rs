@@ -14,7 +14,7 @@ pub struct Waker(Arc<UnixStream>);
 pub struct Woken(UnixStream);
 
 impl Waker {
-    /// A waker, and the socket that it makes readable.
+    /// Creates a waker and the socket that it makes readable.
     ///
     /// # Errors
     /// The errors of the operating system.

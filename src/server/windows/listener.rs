@@ -17,7 +17,8 @@ use super::peer;
 use crate::error::{Error, Kind};
 use crate::world::Env;
 
-/// How many connections wait in the system until they are accepted, as `SOMAXCONN_HINT` encodes it.
+/// The maximum number of connections that wait in the system to be accepted, as `SOMAXCONN_HINT`
+/// encodes it.
 const BACKLOG: i32 = -1024;
 
 /// The version of the socket library: 2.2.
@@ -53,7 +54,7 @@ impl Listener {
         }
     }
 
-    /// systemd does not exist on Windows.
+    /// Returns an error, because systemd does not exist on Windows.
     ///
     /// # Errors
     /// `USAGE`.
@@ -79,7 +80,7 @@ impl Listener {
         self.0.local_addr().ok()
     }
 
-    /// Accepts one connection. Also returns the user who opened it.
+    /// Accepts one connection. Also returns the user who opened it, if known.
     ///
     /// # Errors
     /// `WouldBlock` if no connection waits, and those of the operating system.
@@ -104,8 +105,8 @@ fn usage(what: &str, verb: &str) -> Error {
     Error::new(Kind::Usage, what).fix(fix)
 }
 
-/// A socket whose address no other socket can use. Without this setting, a socket of another user
-/// could. The standard library does not have the setting, and has only a short backlog.
+/// Opens a socket whose address no other socket can use. Without this setting, a socket of another
+/// user could use it. The standard library does not have the setting, and has only a short backlog.
 /// <https://learn.microsoft.com/windows/win32/winsock/using-so-reuseaddr-and-so-exclusiveaddruse>
 fn open(address: SocketAddr) -> io::Result<TcpListener> {
     // SAFETY: `data` can store the result.
@@ -162,7 +163,7 @@ fn bind_to(socket: SOCKET, address: SocketAddr) -> i32 {
     }
 }
 
-/// The failure of a function that returns 0 on success.
+/// Converts the status of a function that returns 0 on success.
 fn succeeded(status: i32) -> io::Result<()> {
     match status {
         0 => Ok(()),

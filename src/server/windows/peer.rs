@@ -19,7 +19,7 @@ use windows_sys::Win32::Networking::WinSock::{AF_INET, AF_INET6};
 use crate::error::{Error, Kind};
 use crate::files;
 
-/// How often the table is read again because it has grown in the meantime.
+/// The maximum number of attempts to read the table, which can grow in the meantime.
 const ATTEMPTS: usize = 10;
 
 /// Which users may connect: the user of this process, and SYSTEM.
@@ -27,10 +27,10 @@ const ATTEMPTS: usize = 10;
 pub struct AllowedUsers;
 
 impl AllowedUsers {
-    /// Users have no numbers on Windows.
+    /// Allows no other users, because users have no numeric IDs on Windows.
     ///
     /// # Errors
-    /// `USAGE` if there is one.
+    /// `USAGE` if `uids` is not empty.
     pub fn new(uids: &[String]) -> Result<AllowedUsers, Error> {
         match uids {
             [] => Ok(AllowedUsers),
@@ -54,8 +54,7 @@ pub(in crate::server) fn of_tcp(peer: SocketAddr, local: SocketAddr) -> Option<S
     files::user_of_process(owner).ok()
 }
 
-/// The address of an IPv6 socket that is connected by IPv4. The sockets of Java and .NET are such
-/// sockets.
+/// The address of an IPv6 socket with an IPv4 connection. Java and .NET open such sockets.
 fn mapped(address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(v4) => SocketAddr::new(v4.to_ipv6_mapped().into(), address.port()),
@@ -68,7 +67,7 @@ trait Row: Copy {
     /// The addresses of both ends, from the point of view of the process.
     fn ends(&self) -> [(IpAddr, u16); 2];
 
-    /// The number of the process.
+    /// The ID of the process.
     fn process(&self) -> u32;
 }
 

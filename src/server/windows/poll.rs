@@ -18,10 +18,10 @@ pub(in crate::server) enum Interest {
     Read,
     /// To write.
     Write,
-    /// For nothing. It never becomes ready: Windows cannot tell a client that has sent its whole
-    /// request from one that has gone.
+    /// Neither. The socket never becomes ready: Windows cannot distinguish a client that has sent
+    /// its whole request from one that has disconnected.
     LastByte,
-    /// The same.
+    /// Neither, as for `LastByte`.
     End,
 }
 

@@ -14,8 +14,8 @@ pub struct Waker(Arc<UdpSocket>);
 pub struct Woken(Arc<UdpSocket>);
 
 impl Waker {
-    /// A waker, and the socket that it makes readable. They are one loopback socket that is
-    /// connected to itself, so that it receives from no other.
+    /// Creates a waker and the socket that it makes readable. Both are one loopback socket that is
+    /// connected to itself, so that it receives nothing from other sockets.
     ///
     /// # Errors
     /// The errors of the operating system.

@@ -1,8 +1,8 @@
-//! Private keys in tokens: a TPM, a smart card or a hardware security module, by PKCS#11.
+//! Private keys in tokens: a TPM, a smart card or a hardware security module, through PKCS#11.
 //!
 //! The vendor of the token provides a library, the module. It is loaded only if an option names a
-//! key by a `pkcs11:` URI. The token signs, and the key never leaves it. A statically linked program
-//! cannot load a module.
+//! key with a `pkcs11:` URI. The token signs, and the key never leaves it. A statically linked
+//! program cannot load a module.
 //! <https://docs.oasis-open.org/pkcs11/pkcs11-base/v2.40/os/pkcs11-base-v2.40-os.html>
 
 #[cfg_attr(all(unix, not(target_feature = "crt-static")), path = "dynamic/mod.rs")]
@@ -32,7 +32,7 @@ pub enum Scheme {
     RsaPssSha256,
     /// ECDSA with SHA-256. The signature is r and s, each as long as the order of the curve.
     EcdsaSha256,
-    /// The same, with SHA-384.
+    /// ECDSA with SHA-384. The signature has the same form.
     EcdsaSha384,
 }
 

@@ -1,6 +1,7 @@
 //! A key in a token for TLS client authentication.
 //!
-//! TLS 1.3 requires PSS of RSA keys. ECDSA signatures are in DER (RFC 8446, section 4.2.3).
+//! TLS 1.3 requires PSS signatures for RSA keys. ECDSA signatures are in DER (RFC 8446, section
+//! 4.2.3).
 
 use rustls::pki_types::{SubjectPublicKeyInfoDer, alg_id};
 use rustls::sign::{Signer, SigningKey, public_key_to_spki};
@@ -68,7 +69,7 @@ impl Signer for TokenSigner {
     }
 }
 
-/// Two numbers, as in an RSA key or an ECDSA signature.
+/// Encodes two numbers in DER, as in an RSA key or an ECDSA signature.
 fn pair(first: &[u8], second: &[u8]) -> Vec<u8> {
     let numbers = [der::number(first), der::number(second)];
     der::encoded(der::SEQUENCE, &numbers.each_ref().map(|number| number.as_slice()).concat())

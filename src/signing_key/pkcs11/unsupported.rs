@@ -7,7 +7,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::options::Pkcs11Uri;
 
-/// A key in a token; there is none.
+/// A key in a token, which does not exist in this program.
 #[derive(Debug, Clone)]
 pub struct TokenKey(Infallible);
 

@@ -79,10 +79,7 @@ impl Cluster {
                 .fix("set server to an https URL"));
         }
         // kubectl has no option --ca-file.
-        let how_to_trust = format!(
-            "set certificate-authority-data of {} to the certificate of that authority",
-            cluster.place()
-        );
+        let how_to_trust = format!("set certificate-authority-data of {} to", cluster.place());
         Ok(Cluster {
             context: context.what.clone(),
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! The fuzz target that the variable `ENTRY` names, as a target of libFuzzer.
+//! Runs the fuzz target that the variable `ENTRY` names with libFuzzer.
 #![no_main]
 
 use std::sync::LazyLock;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// When the process ends.
+/// The time after which a function counts as hanging, and the process is stopped.
 const HANGS: Duration = Duration::from_secs(60);
 
 /// The resources that a function used.
@@ -24,7 +24,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The larger time and the larger memory of both.
+    /// The larger time and the larger memory of two costs.
     pub fn max(self, other: Cost) -> Cost {
         Cost { time: self.time.max(other.time), memory: self.memory.max(other.memory) }
     }
@@ -37,7 +37,7 @@ impl fmt::Display for Cost {
     }
 }
 
-/// Runs a function. `what` describes it if it hangs.
+/// Runs a function. `what` describes the function in the message if it hangs.
 pub fn measure<T>(what: &str, function: impl FnOnce() -> T) -> (T, Cost) {
     static WATCHDOG: Once = Once::new();
     WATCHDOG.call_once(|| drop(thread::spawn(watch)));
@@ -66,13 +66,13 @@ fn watch() {
         if let Some((what, start)) = &*running()
             && start.elapsed() > HANGS
         {
-            eprintln!("{what}: it does not end");
+            eprintln!("{what}: the function does not end");
             process::exit(1);
         }
     }
 }
 
-/// The CPU time of this thread, which does not depend on what else the machine does.
+/// The CPU time of this thread, which does not depend on other load on the machine.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();

@@ -18,16 +18,16 @@ use std::time::Duration;
 use measure::{Cost, measure};
 use wif_token::fuzzing;
 
-/// The lengths of adversarial inputs in bytes, and of the short one to compare with. What exceeds a
-/// limit is refused at once, so that a shorter one may take longer.
+/// The lengths of adversarial inputs in bytes, and of the short input to compare with. An input
+/// that exceeds a limit is refused at once, so a shorter input may take longer.
 const LONG: [usize; 2] = [100_000, 50_000];
 const SHORT: usize = 8_000;
 
-/// The limits of a long input.
+/// The limits for a long input.
 const MEMORY: usize = 64 << 20;
 const TIME: Duration = Duration::from_millis(100);
-/// How many times as long as the short input it may take. Linear time is 12 times as long, and
-/// quadratic time 150 times.
+/// The time of a long input may be this many times that of the short input. Linear time is 12 times
+/// as long, and quadratic time 150 times.
 const GROWTH: u32 = 40;
 
 fn main() -> ExitCode {
@@ -114,7 +114,7 @@ impl Run {
     }
 }
 
-/// The dependencies whose version is not that of the program.
+/// The dependencies whose versions differ from those of the program.
 fn other_versions() -> Vec<String> {
     let [program, fuzz] = [include_str!("../../../Cargo.lock"), include_str!("../Cargo.lock")]
         .map(|lock| lock.split("[[package]]\n").skip(1).map(name_and_version).collect::<Vec<_>>());

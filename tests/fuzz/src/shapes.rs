@@ -96,7 +96,7 @@ fn as_base64(text: String) -> String {
     STANDARD.encode(text)
 }
 
-/// The claims of a JWT that is signed in its form.
+/// Wraps claims in a JWT with a signature that is well-formed, but not valid.
 fn as_jwt(claims: String) -> String {
     format!("eyJhbGciOiJSUzI1NiJ9.{}.c2ln", URL_SAFE_NO_PAD.encode(claims))
 }
@@ -164,7 +164,7 @@ const XML: &[Parts] = &[
     ("<Fault>", "<Value>a:b</Value><Text>t</Text>", "</Fault>"),
 ];
 
-/// Responses with heads of their own.
+/// Responses that include the head.
 const ANSWERS: &[Parts] = &[
     ("HTTP/1.1 200 OK\r\n", "X-{n}: a\r\n", "\r\n"),
     ("HTTP/1.1 200 OK\r\n", "X: a\r\n", "\r\n"),

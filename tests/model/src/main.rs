@@ -21,7 +21,7 @@ const THREADS: usize = 2;
 
 /// Three runs of the same request. Their callers read only the file, as interactive clients do.
 const SAME: [(u8, bool); RUNS] = [(0, true), (0, true), (0, true)];
-/// Two requests with the same file, and callers that read the standard output.
+/// Two requests with the same file. The callers of two runs read standard output.
 const MIXED: [(u8, bool); RUNS] = [(0, false), (0, true), (1, false)];
 
 const REFUSALS: &[Answer] = &[Answer::Token, Answer::Error(Error::Denied)];
@@ -136,7 +136,7 @@ fn main() -> ExitCode {
     ExitCode::from(u8::from(failed))
 }
 
-/// Whether this mutation violates this property and no other one first.
+/// Whether this mutation violates `property`, before any other property.
 fn is_found(mutation: Mutation, cache: Cache, property: &str) -> bool {
     let checker = Cache { mutation: Some(mutation), ..cache }.checker();
     let checker =

@@ -7,14 +7,14 @@ use stateright::{Model, Property};
 use crate::state::*;
 use crate::step::Step;
 
-/// A rule of the protocol that is left out, which must violate a property.
+/// A rule of the protocol that is omitted. The omission must violate a property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
     /// Runs do not wait for each other.
     NoLock,
     /// The lock file is removed when the lock is released.
     UnlinkLock,
-    /// The file is not read after the lock.
+    /// The file is not read again after the lock has been acquired.
     NoLookAgain,
     /// The file is not read before a failure is reported.
     NoLastLook,
@@ -28,7 +28,7 @@ pub enum Mutation {
     NoRequestInFailure,
     /// A lost response fails the runs that wait.
     LostIsShared,
-    /// A failure from before this run waited is shared.
+    /// A failure that occurred before this run began to wait is shared.
     OldIsShared,
     /// The states of the files in the failure are not compared.
     FilesAreIgnored,
@@ -38,7 +38,7 @@ pub enum Mutation {
     RememberedForever,
     /// A refusal is not remembered.
     NotRemembered,
-    /// A run waits for the lock for all of its time.
+    /// A run waits for the lock until its deadline.
     WaitToTheEnd,
     /// Neither the waits nor the watchdog end at the deadline.
     NoDeadline,
@@ -70,7 +70,7 @@ pub struct Cache {
     pub secret_changes: bool,
     /// Whether a fetch must not begin while another one runs, or while there is a token.
     pub one_fetch: bool,
-    /// Whether no refusal must be repeated.
+    /// Whether a refused request must not be sent again.
     pub one_refusal: bool,
     pub mutation: Option<Mutation>,
     /// The steps that were made, as bits.
@@ -105,7 +105,7 @@ impl Model for Cache {
         if state.violated.is_some() {
             return;
         }
-        // Nothing depends on the order of these steps and of what else happens, so they come first.
+        // The order of these steps and of other actions has no effect, so these steps come first.
         if let Some(index) = state.runs.iter().position(|run| self.is_alone(run)) {
             let step = self.next_step(&state.runs[index], state);
             actions.extend(step.map(|step| Action::Step(index, step)));
@@ -159,7 +159,7 @@ impl Model for Cache {
         if self.mutation.is_none() {
             next.forget();
         }
-        // Runs of the same kind are the same.
+        // Runs with equal states are interchangeable.
         next.runs.sort_unstable();
         (next != *state).then_some(next)
     }
@@ -218,7 +218,8 @@ impl Cache {
         is_alone && run.pace != Pace::Stopped
     }
 
-    /// Whether this answer may come now. A request takes longer than what a run does with files.
+    /// Whether this answer may arrive now. A request takes longer than the file operations of a
+    /// run.
     fn may_come(&self, answer: Answer, run: &Run) -> bool {
         let Next::Answer(Sent { late, .. }) = run.next else { return false };
         match answer {
@@ -228,8 +229,8 @@ impl Cache {
         }
     }
 
-    /// Whether time may pass for this run, because it waits, is stopped or does not run. What a run
-    /// does with files takes no time.
+    /// Whether time may pass for this run, because it waits, is stopped or does not run. The file
+    /// operations of a run take no time.
     fn may_wait(&self, run: &Run, state: &State) -> bool {
         match run.next {
             Next::Start => true,
@@ -244,7 +245,8 @@ impl Cache {
         }
     }
 
-    /// Whether a run that waits for the lock since then stops waiting.
+    /// Whether a run stops waiting for the lock. `since` is the time that remained when it began to
+    /// wait.
     pub fn gives_up(&self, run: &Run, since: u8) -> bool {
         match self.mutation {
             Some(Mutation::NoDeadline) => false,

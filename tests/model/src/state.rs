@@ -1,16 +1,18 @@
-//! What the runs share, and what each run knows. Times are in ticks, and relative to now.
+//! The state that the runs share, and the state of each run. Times are in ticks, and relative to
+//! now.
 
 /// The timeout of a run.
 pub const TIMEOUT: u8 = 4;
 /// The lifetime of a token.
 pub const LIFETIME: u8 = 3;
-/// The expiry margin: a token with less than this left is replaced.
+/// The expiry margin: a token with no more than this time left is replaced.
 pub const MARGIN: u8 = 1;
 /// How long a refusal is remembered.
 pub const REMEMBERED: u8 = 3;
-/// The age from which no failure matters any more.
+/// The age from which a failure has no effect.
 pub const OLD: u8 = 5;
-/// How often a run repeats the rename of a file that was removed as a leftover.
+/// The maximum number of times that a run repeats the rename of a file that was removed as a
+/// leftover.
 pub const REPEATS: u8 = 2;
 
 /// The number of runs at the same time. Each starts again and again.
@@ -23,7 +25,7 @@ pub struct State {
     pub file: File,
     /// `PATH.lock`.
     pub lock_file: LockFile,
-    /// Which file has the name `PATH.lock`.
+    /// The file that has the name `PATH.lock`.
     pub inode: u8,
     /// The version of the secret, which is a file.
     pub secret: u8,
@@ -51,7 +53,7 @@ impl File {
         }
     }
 
-    /// Whether there is a token for this request that need not be replaced.
+    /// Whether there is a token for this request that does not need to be replaced.
     pub fn is_fresh(self, request: u8) -> bool {
         self.document().is_some_and(|it| it.request == request && it.left > MARGIN)
     }
@@ -105,9 +107,9 @@ pub struct Run {
     pub pace: Pace,
     /// The time until the deadline.
     pub remaining: u8,
-    /// If the first read found a token that has to be replaced, the time until that token expires.
+    /// If the first read found a token that must be replaced, the time until that token expires.
     pub stale: u8,
-    /// Which file is held as the lock.
+    /// The file that the run has locked.
     pub lock: Option<u8>,
 }
 
@@ -115,18 +117,18 @@ pub struct Run {
 pub enum Pace {
     Normal,
     Stopped,
-    /// It was stopped earlier.
+    /// The run was stopped earlier.
     Continued,
 }
 
-/// What a run does next, and what it has to know for this.
+/// The next action of a run, and the data that the action needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Next {
-    /// It is not running.
+    /// The run has not been started.
     Start,
     ReadTrusted(Read),
     OpenLock,
-    /// `since` is the time that remained when it began to wait.
+    /// `since` is the time that remained when the run began to wait.
     TryLock {
         inode: u8,
         since: u8,
@@ -172,11 +174,11 @@ pub struct Sent {
     pub sent: u8,
     /// Whether the server had time to answer.
     pub in_time: bool,
-    /// Whether time has passed since.
+    /// Whether time has passed since the request was sent.
     pub late: bool,
 }
 
-/// A request that failed, as [`Sent`].
+/// A request that failed. The fields are as in [`Sent`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Failed {
     pub noted: u8,
@@ -189,7 +191,7 @@ pub struct Failed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Read {
     First,
-    /// After the lock.
+    /// After the lock has been acquired.
     Again,
     /// After a failure. `justified` is whether the failure is one that the run may report.
     Last {
@@ -198,12 +200,12 @@ pub enum Read {
     },
 }
 
-/// A temporary file that is to be renamed.
+/// A temporary file that will be renamed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Temporary {
     pub left: u8,
     pub repeats: u8,
-    /// Whether it still has a name.
+    /// Whether the file still has a name.
     pub exists: bool,
     pub synced: bool,
 }
@@ -213,9 +215,9 @@ pub struct Temporary {
 pub enum Violation {
     /// A reader saw a part of a document.
     PartialDocument,
-    /// A fetch began although one was under way, or the file had a token.
+    /// A fetch began although another one was in progress, or the file had a token.
     SecondFetch,
-    /// A refused request was sent again while the refusal is remembered.
+    /// A refused request was sent again while the refusal was remembered.
     RepeatedRefusal,
     /// A run used the token of another request.
     ForeignToken,
@@ -228,7 +230,7 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// The property that it violates.
+    /// The property that this violation breaks.
     pub fn property(self) -> &'static str {
         match self {
             Violation::PartialDocument => "a reader sees only whole documents",
@@ -255,7 +257,8 @@ impl State {
         }
     }
 
-    /// Removes a failure that concerns no run, as if it were not there.
+    /// Removes a failure that concerns no run, so that such states are equal to those without a
+    /// failure.
     pub fn forget(&mut self) {
         let is_over =
             |it: &Failure| it.noted != self.secret || it.error == Error::Lost || it.age == OLD;
@@ -287,12 +290,12 @@ impl Run {
         self.next != Next::Start
     }
 
-    /// Whether it was stopped until its deadline.
+    /// Whether the run was stopped until its deadline.
     pub fn is_late(&self) -> bool {
         self.pace == Pace::Continued && self.remaining == 0
     }
 
-    /// Whether it has sent a request.
+    /// Whether the run has sent a request and waits for the answer.
     pub fn is_fetching(&self) -> bool {
         matches!(self.next, Next::Answer(_))
     }

@@ -111,7 +111,7 @@ impl Cache {
         };
     }
 
-    /// `read`, and what `obtain` and `fetch_once` do with the content.
+    /// The step of `read`, and what `obtain` and `fetch_once` do with the content.
     fn read(&self, state: &mut State, index: usize, read: Read) {
         let run = &mut state.runs[index];
         let valid = state.file.document().filter(|document| {
@@ -137,7 +137,7 @@ impl Cache {
         }
     }
 
-    /// `CachedFile::lock`, when it has the lock.
+    /// The steps of `CachedFile::lock` after it has acquired the lock.
     fn read_failure(&self, state: &mut State, index: usize, since: u8, waited: bool) {
         let run = &mut state.runs[index];
         run.next = Next::ReadTrusted(Read::Again);
@@ -151,7 +151,7 @@ impl Cache {
             && (age < REMEMBERED || self.has(Mutation::RememberedForever))
             && !self.has(Mutation::NotRemembered);
         if concerns && (is_shared || is_recent) {
-            // The server refused this very request in the lifetime of this run, or shortly before.
+            // The server refused the same request while this run was running, or shortly before.
             let justified = request == run.request
                 && error != Error::Lost
                 && sent == state.secret
@@ -193,7 +193,8 @@ impl Cache {
         if error == Error::Denied && self.one_refusal && run.lock.is_some() && noted == sent {
             state.refused = Some((sent, 0));
         }
-        // A response that gets lost fails only this run, if it had time for a request.
+        // A lost response fails only this run, and justifies a failure only if there was time for a
+        // request.
         let in_time = error != Error::Lost || in_time;
         match run.lock {
             Some(_) => {
@@ -272,7 +273,7 @@ impl Cache {
         }
     }
 
-    /// The run ends, for any reason. The operating system releases the lock.
+    /// Ends a run, for any reason. The operating system releases the lock.
     pub fn end(&self, state: &mut State, index: usize) {
         let Run { request, needs_file, .. } = state.runs[index];
         state.runs[index] = Run::new(request, needs_file);

@@ -17,9 +17,9 @@ pub(super) struct Failed {
 
 /// Why a module cannot be used.
 pub(super) enum LoadError {
-    /// The system cannot load it.
+    /// The system cannot load the module.
     Library(libloading::Error),
-    /// It is another library.
+    /// The library is not a PKCS#11 module.
     NotAModule,
     /// The module could not be initialized.
     Initialize(Failed),
@@ -109,14 +109,14 @@ impl Module {
         Ok(Vec::new())
     }
 
-    /// What a token says about itself.
+    /// The information that a token provides about itself.
     pub(super) fn token_info(self, slot: CK_SLOT_ID) -> Result<CK_TOKEN_INFO, Failed> {
         let mut info = CK_TOKEN_INFO::default();
         call!(self, C_GetTokenInfo(slot, &mut info))?;
         Ok(info)
     }
 
-    /// What a token can do.
+    /// The mechanisms that a token supports.
     pub(super) fn mechanisms(self, slot: CK_SLOT_ID) -> Result<Vec<CK_MECHANISM_TYPE>, Failed> {
         let mut count = 0;
         call!(self, C_GetMechanismList(slot, null_mut(), &mut count))?;
@@ -149,7 +149,7 @@ impl Drop for Session {
 }
 
 impl Session {
-    /// Logs in as `user`. Without a PIN, the reader asks for it on its own keypad.
+    /// Logs in as `user`. Without a PIN, the reader asks for the PIN on its own keypad.
     pub(super) fn login(&self, user: CK_USER_TYPE, pin: Option<&[u8]>) -> Result<(), Failed> {
         let (text, length) = match pin {
             Some(pin) => (pin.as_ptr().cast_mut(), pin.len() as CK_ULONG), // only read
@@ -161,7 +161,7 @@ impl Session {
         }
     }
 
-    /// At most `most` objects with these attributes.
+    /// Finds at most `most` objects with these attributes.
     pub(super) fn find(
         &self,
         wanted: &[Attribute],
@@ -206,7 +206,7 @@ impl Session {
         Some(value).filter(|value| !value.is_empty())
     }
 
-    /// Signs data. `before` runs when the signature has begun.
+    /// Signs data. `before` runs between `C_SignInit` and `C_Sign`.
     pub(super) fn sign(
         &self,
         key: CK_OBJECT_HANDLE,

@@ -13,7 +13,7 @@ use crate::show;
 
 /// A failure on the thread of a key.
 pub(super) enum Failure {
-    /// The failure of a call; its meaning depends on the key.
+    /// A failed call. Its meaning depends on the key.
     Call(Failed),
     /// A failure that has its message already.
     Known(Box<Error>),
@@ -150,7 +150,7 @@ pub(super) fn several_keys(token: &str, target: &Target, keys: &[String]) -> Fai
     configuration(what, format!("add id= or object= to {option}"))
 }
 
-/// Without a login, private keys are not shown.
+/// The token shows private keys only after a login, and there is no PIN.
 pub(super) fn needs_pin(token: &str, target: &Target) -> Failure {
     let option = &target.option;
     let fix = match option.starts_with("--") {
@@ -258,7 +258,7 @@ pub(super) fn cannot_generate(target: &Target) -> Failure {
     )
 }
 
-/// The failure of a call for this key.
+/// The error for a failed call for the key of `target`.
 fn of_call(failed: Failed, target: &Target) -> Error {
     let option = &target.option;
     let (kind, what, fix) = match failed.code {
@@ -313,7 +313,7 @@ fn returned(failed: Failed) -> String {
     format!("{} returned 0x{:x}", failed.function, failed.code)
 }
 
-/// At most ten names.
+/// Joins the names, at most ten of them.
 fn list(names: &[String]) -> String {
     const MOST: usize = 10;
     let more = if names.len() > MOST { ", …" } else { "" };

@@ -22,7 +22,7 @@ const PROXY: &[&str] = match cfg!(target_os = "macos") {
     false => &["p11-kit-proxy.so"],
 };
 
-/// How many keys a message lists.
+/// The maximum number of objects that are listed.
 const MOST_LISTED: usize = 10;
 
 /// What is known about an open key.
@@ -188,8 +188,8 @@ fn load(target: &Target) -> Result<Module, Failure> {
     Err(failure::not_loaded(module, error, target))
 }
 
-/// Two keys with the same ID cannot be distinguished: a certificate and a public key belong to the
-/// private key with their ID.
+/// Checks that no other key has the ID of the key to create. Such keys could not be distinguished:
+/// a certificate and a public key belong to the private key with the same ID.
 fn check_id(session: &Session, token: &str, target: &Target) -> Result<(), Failure> {
     let Some(id) = &target.uri.id else { return Ok(()) };
     for class in [CKO_PRIVATE_KEY, CKO_PUBLIC_KEY] {
@@ -202,7 +202,7 @@ fn check_id(session: &Session, token: &str, target: &Target) -> Result<(), Failu
     Ok(())
 }
 
-/// The keys with these attributes, as attributes of a URI.
+/// Lists the keys with these attributes, in the form of attributes of a URI.
 fn listed(session: &Session, wanted: &[Attribute]) -> Result<Vec<String>, Failure> {
     let keys = session.find(wanted, MOST_LISTED)?;
     let shown = |key| {

@@ -20,7 +20,7 @@ enum Input {
     Hash(&'static Algorithm, &'static [u8]),
 }
 
-/// A mechanism that signs by a scheme.
+/// A mechanism for a signature scheme.
 pub(super) struct Mechanism {
     mechanism: CK_MECHANISM_TYPE,
     parameter: Option<CK_RSA_PKCS_PSS_PARAMS>,

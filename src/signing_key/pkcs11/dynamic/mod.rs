@@ -1,6 +1,6 @@
 //! Keys in tokens, with a module that is loaded when it is needed.
 //!
-//! The module runs on a thread of its own, so that a module that blocks cannot delay the end of the
+//! The module runs on a separate thread, so that a module that blocks cannot delay the end of the
 //! run. One run opens one session and sends the PIN once. Whatever the module prints is discarded
 //! ([`crate::stdio`]).
 
@@ -31,7 +31,8 @@ use crate::options::{Pin, Pkcs11Uri};
 use crate::stdio;
 use crate::world::Deadline;
 
-/// How long a run waits for other runs before it opens a key although they have not finished.
+/// How long a run waits for other runs that are opening a key. Then it opens its key although they
+/// have not finished.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Waits for other runs of this user that are opening a key. SoftHSM writes the file of a token at each login,
@@ -86,7 +87,7 @@ impl TokenKey {
             Some(Pin::Source(pin) | Pin::Option(pin)) => Some(pin.read(&pin_place, cx)?),
             None => None,
         };
-        // A wrong PIN costs a try.
+        // A wrong PIN uses up one of a few attempts.
         if pin.as_ref().is_some_and(|pin| pin.expose().contains(char::is_control)) {
             return Err(Error::new(
                 Kind::Configuration,
@@ -104,7 +105,7 @@ impl TokenKey {
         let worker = Worker::of(&target.uri)?;
         let deadline = cx.deadline;
         let lock = lock_opening(generates, cx)?.map(cache::Lock::from);
-        // Clients repeat a failed run several times, and a wrong PIN costs a try each time.
+        // Clients repeat a failed run several times, and a wrong PIN uses up an attempt each time.
         let request = target.digest();
         if let Some(refusal) = lock.as_ref().and_then(|lock| lock.refusal(&request, cx)) {
             return Err(refusal);
@@ -146,7 +147,8 @@ impl TokenKey {
             .call(&self.target, self.deadline, move |key| key.sign(scheme, &message, pin.as_ref()))
     }
 
-    /// The certificate with the label of the key, and all other certificates in the token, in DER.
+    /// The certificate that the URI of the key selects, and then all other certificates in the
+    /// token, in DER.
     ///
     /// # Errors
     /// `CONFIGURATION` if there is no such certificate, or several; the errors of

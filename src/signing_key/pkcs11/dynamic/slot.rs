@@ -24,7 +24,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The only token that the URI selects.
+    /// Selects the only token that matches the URI.
     pub(super) fn select(module: Module, target: &Target) -> Result<Slot, Failure> {
         let mut slots = Vec::new();
         for id in module.slots()? {
@@ -49,7 +49,8 @@ impl Slot {
         }
     }
 
-    /// Compares whole values. An attribute that cannot be compared selects nothing.
+    /// Whether the URI selects this token. Whole values are compared. An attribute that cannot be
+    /// compared selects no token.
     fn is_selected_by(&self, uri: &Pkcs11Uri) -> bool {
         uri.token.iter().all(|(name, value)| match *name {
             "token" => self.label() == *value,
@@ -71,7 +72,8 @@ impl Slot {
         format!("token={token};serial={serial}")
     }
 
-    /// Logs in, if the token requires it. Returns false without a PIN.
+    /// Logs in, if the token requires it. Returns false if there is no PIN and no other way to
+    /// enter one.
     ///
     /// A token locks itself after a few wrong PINs. A PIN that it has refused in this process is not sent
     /// again. No PIN is sent if the next wrong one would lock the token. A correct PIN uses up no attempt,
@@ -134,7 +136,7 @@ impl Slot {
     }
 }
 
-/// A text that is padded to the length of its field.
+/// The text in a field that is padded with spaces or NUL characters.
 fn text(field: &[u8]) -> String {
     String::from_utf8_lossy(field).trim_end_matches([' ', '\0']).to_owned()
 }

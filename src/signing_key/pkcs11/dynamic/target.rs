@@ -25,8 +25,9 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Identifies the URI, and tells most PINs apart. It contains only a byte of the digest of the PIN, which is short
-    /// enough to be found by trying all.
+    /// A digest that identifies the URI, and distinguishes most PINs. It depends on only one byte
+    /// of the digest of the PIN, because a PIN is so short that it could be found by trying all
+    /// values.
     pub(super) fn digest(&self) -> String {
         let pin = digest(&SHA256, self.pin.as_ref().map_or("", Secret::expose).as_bytes());
         let mut digest = Context::new(&SHA256);
@@ -35,7 +36,7 @@ impl Target {
         hex(digest.finish().as_ref())
     }
 
-    /// The attributes of the key of a URI.
+    /// The attributes of an object of this class that the URI selects.
     pub(super) fn selection(&self, class: CK_OBJECT_CLASS) -> Vec<Attribute> {
         let label =
             self.uri.object.as_ref().map(|it| Attribute(CKA_LABEL, it.clone().into_bytes()));

@@ -1,8 +1,8 @@
 //! The thread that calls the module for one key.
 //!
-//! It lives until the process ends and keeps its session, so that a server logs in once. If the
-//! module blocks, the jobs of the thread are given up at their deadlines, and the thread continues
-//! when the module does.
+//! The thread lives until the process ends and keeps its session, so that a server logs in once. If
+//! the module blocks, the jobs of the thread are given up at their deadlines, and the thread
+//! continues when the module does.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -17,7 +17,7 @@ use crate::options::Pkcs11Uri;
 use crate::program;
 use crate::world::Deadline;
 
-/// The way to the thread of one key.
+/// A handle to the thread for one key.
 #[derive(Clone)]
 pub(super) struct Worker(Arc<Queue>);
 
@@ -38,8 +38,8 @@ struct Queue {
 
 type Job = Box<dyn FnOnce(&mut State) + Send>;
 
-/// The threads, by URI. The login is a state of the process, so threads for the same key would
-/// not be independent.
+/// The threads, by the URIs of their keys. The login is a state of the process, so threads for the
+/// same key would not be independent.
 static WORKERS: Mutex<Vec<(String, Worker)>> = Mutex::new(Vec::new());
 
 /// The state of a thread.
@@ -59,7 +59,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Worker {
-    /// The thread for this key.
+    /// Returns the thread for the key of `uri`, and starts it if necessary.
     ///
     /// # Errors
     /// `CONFIGURATION` if no thread can be started.

@@ -11,7 +11,7 @@ const HOSTS: usize = 100_000;
 /// The policy with all rules of the program.
 const PROGRAM: Policy = Policy { spreads: true, bridges: true, remembers: true, locks: true };
 
-/// How long before the expiry google-auth replaces an access token.
+/// The time before the expiry at which google-auth replaces an access token.
 /// <https://github.com/googleapis/google-auth-library-python/blob/main/google/auth/_helpers.py>
 const AHEAD: i64 = 225 * SECOND;
 
@@ -41,7 +41,7 @@ fn world(clients: Clients, policy: Policy, end: i64) -> World {
     }
 }
 
-/// The peaks of the start, of the first renewal and of the renewals a day later.
+/// The peaks at the start, at the first renewal, and at the renewals a day later.
 fn peaks(requests: &[u32]) -> [u32; 3] {
     [0..10 * MINUTE, 30 * MINUTE..95 * MINUTE, DAY..DAY + HOUR]
         .map(|time| Counts::peak(requests, time))
@@ -67,7 +67,7 @@ fn renewals() {
     }
 }
 
-/// The peaks in a minute, for a tenth of the hosts.
+/// Prints the peaks in a minute, for a tenth of the hosts.
 fn exchanges() {
     println!("\n| Clients of 10,000 hosts | Start | First renewal | A day later |");
     println!("|---|---|---|---|");
@@ -93,7 +93,7 @@ fn outages() {
             [("fixed", false, false), ("random", true, false), ("random", true, true)]
         {
             let policy = Policy { spreads, bridges, ..PROGRAM };
-            // The first host renews.
+            // The time at which the first host renews.
             let start = if spreads { 50 } else { 55 } * MINUTE;
             let base = world(Clients::Processes(MINUTE), policy, start + 45 * MINUTE);
             let outage = start..start + minutes * MINUTE;
@@ -129,7 +129,7 @@ fn rules_of_a_host() {
     println!("| a remembered refusal | each host tries once a second | {without} | {with} |");
 }
 
-/// A number with commas.
+/// Formats a number with commas.
 fn number(number: i64) -> String {
     let digits = number.to_string();
     let groups: Vec<&str> =

@@ -15,7 +15,7 @@ impl Random {
         x ^ (x >> 31)
     }
 
-    /// From 0 to `most`, both included.
+    /// A number from 0 to `most`, including both.
     pub fn up_to(&mut self, most: i64) -> i64 {
         let share = u128::from(self.next()) * (most.max(0) as u128 + 1);
         (share >> 64) as i64

@@ -1,5 +1,5 @@
-//! The rules of the program. The arithmetic is compiled from its source, and the constants are read from
-//! it, so that the simulator cannot differ.
+//! The rules of the program. The arithmetic is compiled from the source of the program, and the
+//! constants are read from there, so that the simulator cannot differ.
 //!
 //! What the rules mean is verified elsewhere: `tests/outages.rs` (bridging, refusals),
 //! `src/cache/mod.rs` and `tests/model` (the lock), `src/http/retry.rs` (retries).
@@ -20,7 +20,7 @@ const FIXED_MARGIN: i64 = 300;
 
 /// The rules, in milliseconds.
 pub struct Rules {
-    /// How often a request is repeated.
+    /// The maximum number of times that a request is repeated.
     pub retries: u32,
     /// The pause before the first repetition. Each further pause is twice as long.
     first_pause: i64,
@@ -46,7 +46,7 @@ impl Rules {
         full / 2 + random.up_to(full / 2)
     }
 
-    /// The expiry margin of a token that was just issued for `life`.
+    /// The expiry margin of a token that was just issued with the lifetime `life`.
     pub fn margin(is_random: bool, life: i64, random: &mut Random) -> i64 {
         1000 * match is_random {
             true => expiry_margin(life / 1000, |most| random.up_to(most)),
@@ -54,7 +54,7 @@ impl Rules {
         }
     }
 
-    /// The time by which the renewal of an access token with this life is moved forward.
+    /// The time by which the renewal of an access token with this lifetime is moved forward.
     pub fn spread(&self, is_random: bool, life: i64, random: &mut Random) -> i64 {
         let most = longest_spread(life / 1000, self.min_life / 1000);
         if is_random { 1000 * random.up_to(most) } else { 0 }

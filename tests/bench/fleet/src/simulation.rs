@@ -17,7 +17,7 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// The lifetime of a subject token, and of an access token, in milliseconds.
 const LIFE: i64 = HOUR;
 
-/// What requests tokens on a host.
+/// The clients on a host that request tokens.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Clients {
     /// One process that requests a token as soon as the cached one expires.
@@ -27,7 +27,7 @@ pub enum Clients {
     /// One process that keeps an access token, and exchanges a subject token for a new one this time before
     /// it expires.
     LongRunning(i64),
-    /// The same process as a client of `serve`.
+    /// A process like `LongRunning`, as a client of `serve`.
     Serve(i64),
 }
 
@@ -40,13 +40,13 @@ pub struct Policy {
     pub locks: bool,
 }
 
-/// Everything about one simulation.
+/// The parameters of one simulation.
 #[derive(Clone)]
 pub struct World {
     pub hosts: usize,
     /// All hosts start within this time.
     pub burst: i64,
-    /// How many clients of a host start together.
+    /// The number of clients of a host that start together.
     pub at_once: u32,
     pub clients: Clients,
     pub policy: Policy,
@@ -67,7 +67,7 @@ struct Host {
     expiry: i64,
     /// The time until which no request is sent after a refusal.
     refused: i64,
-    /// The time since which its clients have got no token.
+    /// The time since which the clients of this host have got no token.
     failing: Option<i64>,
     has_failed: bool,
 }
@@ -82,7 +82,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// The largest number of requests in one second of this time.
+    /// The largest number of requests in one second within `time`.
     pub fn peak(requests: &[u32], time: Range<i64>) -> u32 {
         let seconds = requests.iter().skip((time.start / SECOND) as usize);
         seconds.take(((time.end - time.start) / SECOND) as usize).copied().max().unwrap_or(0)
@@ -94,7 +94,7 @@ pub struct Simulation {
     rules: Rules,
     random: Random,
     hosts: Vec<Host>,
-    /// Time, host, and how often the request has been repeated.
+    /// Time, host, and the number of times that the request has been repeated.
     events: BinaryHeap<Reverse<(i64, usize, u32)>>,
     counts: Counts,
 }
@@ -135,7 +135,7 @@ impl Simulation {
         self.counts
     }
 
-    /// A client of this host needs a subject token, or a request is repeated.
+    /// Handles an event: a client of this host needs a subject token, or a request is repeated.
     fn step(&mut self, now: i64, host: usize, repetition: u32) {
         if now < self.hosts[host].reported && self.world.policy.locks {
             return self.succeed(now, host);

@@ -1,8 +1,9 @@
-//! A real client: Google's Rust library exchanging what the executable answers.
+//! A real client: Google's Rust library, which exchanges the token that the executable returns.
 //!
-//! `rust-client CREDENTIAL_CONFIGURATION` prints `{"access_token":…}`, or the error and its causes on stderr. Without a
-//! configuration, it uses the default credentials, which are those of a metadata server if there is no file.
-//! It uses the public interface only: <https://docs.rs/google-cloud-auth/latest/google_cloud_auth/credentials/external_account/>.
+//! `rust-client CREDENTIAL_CONFIGURATION` prints `{"access_token":…}`, or the error and its causes
+//! on stderr. Without a configuration, it uses the default credentials, which are those of a
+//! metadata server if there is no file. The client uses only the public interface:
+//! <https://docs.rs/google-cloud-auth/latest/google_cloud_auth/credentials/external_account/>.
 
 use google_cloud_auth::credentials::{self, external_account::Builder};
 use std::error::Error;

@@ -3,9 +3,9 @@
 //! ```json
 //! {"request": {"url": "https://…", "method": "POST", "headers": [{"key": "…", "value": "…"}]}, "body": "",
 //!  "region": "us-east-1", "must_be_signed": ["host"], "key": {"id": "…", "secret": "…", "token": null}}
-//! ```
-//! `request` is the shape of Google's AWS subject token. Prints `accepted`, or `refused: …` with exit status 1. As a real
-//! service does, it knows one access key, and a session token that goes with it, and refuses all others.
+//! ``` `request` has the form of Google's AWS subject token. The program prints `accepted`, or
+//! `refused: …` with exit status 1. It knows one access key and its session token, and refuses all
+//! others, as a real service does.
 
 use chrono::Utc;
 use http::Request;
@@ -33,7 +33,8 @@ fn main() {
     }
 }
 
-/// The signature, the date within 15 minutes, the scope, and that the named headers are signed.
+/// Verifies the signature, that the date is within 15 minutes, the scope, and that the named
+/// headers are signed.
 async fn verify(given: Value) -> Result<(), BoxError> {
     let known = given["key"].clone();
     let mut signing_key = service_fn(move |request: GetSigningKeyRequest| ready(find(&request, &known)));
@@ -46,7 +47,7 @@ async fn verify(given: Value) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// The request as it would arrive over the wire.
+/// The request as the service would receive it.
 fn request(found: &Value, body: &str) -> Result<Request<Vec<u8>>, BoxError> {
     let mut request = Request::builder().method(text(&found["method"])).uri(text(&found["url"]));
     for header in found["headers"].as_array().into_iter().flatten() {
