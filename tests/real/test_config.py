@@ -137,6 +137,8 @@ class Iam:
             return Answer(200, {"version": 1, "etag": "BwXhqDg="})
         if request.path.endswith(":setIamPolicy"):
             return Answer(200, json.loads(request.body)["policy"])
+        if request.path.endswith("/serviceAccounts"):
+            return Answer(200, {"name": f"{request.path[4:]}/{DEPLOYER}", "email": DEPLOYER, "uniqueId": "123456789012345678901"})
         made = [request.path[4:], *request.query.get("workforcePoolId", []), *request.query.get("workforcePoolProviderId", [])]
         return Answer(200, {"name": "/".join([*made, "operations/1"]), "done": True, "response": {"name": "/".join(made)}})
 
@@ -168,7 +170,8 @@ def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, s
     token = tmp_path / "access-token"
     token.write_text("ya29.x")
     lines = [line for line in run.stdout.splitlines() if not line.startswith("# ")]
-    assert len(lines) == 3, run.stdout
+    has_account = any(word.startswith("--service-account=") for word in words)
+    assert len(lines) == (4 if has_account else 3), run.stdout
     for line in lines:
         for name, value in edit.items():
             line = line.replace(name, value)
@@ -179,14 +182,19 @@ def commands(program, gcloud, iam, tmp_path, words: list[str], edit: dict[str, s
 
 
 def test_gcloud_runs_the_commands(program, iam, tmp_path, audience):
-    """Google receives the pool, the provider with issuer, keys and mapping, and the binding exactly as expected."""
+    """Google receives the pool, the provider with issuer, keys and mapping, the service account and the binding exactly as
+    expected.
+    """
     (tmp_path / "keys.json").write_text(json.dumps({"keys": []}))
     words = [*KEY, f"--pool-provider={audience}", f"--service-account={DEPLOYER}"]
-    pool, provider, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, {"/k.jwks.json": f"{tmp_path}/keys.json"})
+    edit = {"/k.jwks.json": f"{tmp_path}/keys.json"}
+    pool, provider, account, binding = commands(program, Gcloud(tmp_path), iam, tmp_path, words, edit)
     assert pool[:2] == (f"/v1/{POOL.rpartition('/')[0]}", {"workloadIdentityPoolId": ["pool"], "alt": ["json"]})
     assert provider[:2] == (f"/v1/{POOL}/providers", {"workloadIdentityPoolProviderId": ["ci"], "alt": ["json"]})
     assert provider[2]["oidc"] == {"issuerUri": "https://my-app.example", "jwksJson": '{"keys": []}'}
     assert provider[2]["attributeMapping"] == {"google.subject": "assertion.sub"}
+    assert account[0] == "/v1/projects/example-project/serviceAccounts"
+    assert account[2]["accountId"] == "deployer"
     assert binding[0] == f"/v1/projects/example-project/serviceAccounts/{DEPLOYER}:setIamPolicy"
     assert binding[2]["policy"]["bindings"] == [
         {"role": "roles/iam.workloadIdentityUser", "members": [f"principal://iam.googleapis.com/{POOL}/subject/host;1"]}
