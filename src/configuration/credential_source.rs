@@ -152,7 +152,7 @@ pub(super) fn token_type(members: &Members, source: &CredentialSource) -> Result
             .fix(format!("set subject_token_type to {}", TokenType::MTLS))),
         (_, Some(token_type)) => Ok(token_type),
         (_, None) if is_mtls => Err(members
-            .wrong("subject_token_type requires credential_source.certificate")
+            .wrong("this subject_token_type requires credential_source.certificate")
             .fix("set subject_token_type to the type of the token that the source returns")),
         (_, None) => Err(members
             .wrong("subject_token_type is not a known token type")

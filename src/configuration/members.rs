@@ -103,11 +103,11 @@ impl<'a> Members<'a> {
         match self.map.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(value) => value.as_u64().map(Some).ok_or_else(|| {
-                let form = match value {
-                    Value::String(_) => "a number without quotes",
-                    _ => "a whole number without a sign or a decimal point",
+                let (what, form) = match value {
+                    Value::String(_) => ("a string, not a number", "a number without quotes"),
+                    _ => ("not a whole number", "a whole number without a sign or a decimal point"),
                 };
-                self.wrong(&format!("{name} is not a non-negative integer"))
+                self.wrong(&format!("{name} is {what}"))
                     .fix(format!("set {}{name} to {form}", self.inside))
             }),
         }

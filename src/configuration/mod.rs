@@ -202,7 +202,7 @@ mod tests {
             (
                 "service_account_impersonation",
                 json!({"token_lifetime_seconds": "1200"}),
-                "service_account_impersonation.token_lifetime_seconds is not a non-negative",
+                "service_account_impersonation.token_lifetime_seconds is a string",
             ),
             ("credential_source", json!([]), "credential_source is not an object"),
             ("credential_source", json!({}), "has no executable, file, url"),
@@ -219,7 +219,7 @@ mod tests {
             (
                 "subject_token_type",
                 json!(TokenType::MTLS),
-                "subject_token_type requires credential_source.certificate",
+                "this subject_token_type requires credential_source.certificate",
             ),
             ("credential_source", json!({"executable": {}}), "executable.command is missing"),
             ("credential_source", json!({"environment_id": "aws2"}), "environment_id is not aws1"),

@@ -200,14 +200,15 @@ fn lifetime(seconds: i64, rules: &Rules, report: &mut Report) {
     let Some(limit) = rules.lifetime.as_ref().filter(|limit| seconds > limit.default) else {
         return;
     };
-    let message = format!("the lifetime of the token is {seconds} s");
+    let message = format!("the lifetime of the token is {seconds} s, but {} accepts", rules.name);
     let fix = |most| format!("configure the issuer for a lifetime of at most {most} s");
     if seconds > limit.highest {
+        let message = format!("{message} at most {} s", limit.highest);
         let finding = report.broken(LINK, Kind::Configuration, message, fix(limit.highest));
         finding.settled_by_exchange = true;
         return;
     }
-    let message = format!("{message}, but {} accepts {} s by default", rules.name, limit.default);
+    let message = format!("{message} {} s by default", limit.default);
     let fix = format!("{}, or set {} to at least {seconds}", fix(limit.default), limit.setting);
     report.warning(LINK, message, fix);
 }

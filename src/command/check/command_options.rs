@@ -1,7 +1,8 @@
 //! Checks the options in a command that runs this program: they must be valid, and none of them may
 //! change what clients rely on.
 //!
-//! Without the opt-in the words of the command are still read, but not its arguments file.
+//! If executables are not allowed, the words of the command are still checked, but its arguments file
+//! is not read.
 
 use std::ffi::OsString;
 use std::path::Path;

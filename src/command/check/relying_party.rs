@@ -106,7 +106,7 @@ fn require_jwt(token_type: TokenType) -> Result<(), Error> {
     }
     let what = format!("the source returns a token of the type {}", token_type.urn());
     Err(Error::new(Kind::Usage, what)
-        .cause("relying parties other than Google accept only JWTs")
+        .cause("check supports only JWTs for relying parties other than Google")
         .fix("select a JWT with the options of the source, and remove --token-type"))
 }
 

@@ -9,8 +9,7 @@ pub(super) struct Rules {
     pub(super) algorithms: &'static [&'static str],
     /// Whether it may accept other algorithms, although it does not support them.
     pub(super) may_accept_others: bool,
-    /// The only algorithm that it accepts without a setting, and how to change the setting, as an
-    /// imperative.
+    /// The only algorithm that it accepts by default, and how to allow another one, as an imperative.
     pub(super) by_default: Option<(&'static str, &'static str)>,
     /// Whether the header must name the key (`kid`).
     pub(super) requires_key_id: bool,

@@ -56,7 +56,7 @@ pub(super) fn check(command: &str, words: &[String], report: &mut Report) -> Opt
     }
     let operator = words.iter().position(|word| is_operator(word));
     let what = if words.iter().any(|word| word.contains("$(") || word.contains('`')) {
-        "the output of another command, $(…) or `…`, which clients pass on unchanged"
+        "a command substitution, $(…) or `…`, which clients pass on unchanged"
     } else if operator.is_some() {
         "an operator of a shell, which clients pass to the program as an argument"
     } else {

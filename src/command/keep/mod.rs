@@ -45,7 +45,7 @@ options! {
 pub(super) const INFO: CommandInfo = CommandInfo {
     name: "keep",
     also: &["renew", "refresh", "watch"],
-    summary: "keep the token in a file up to date, until a signal stops it",
+    summary: "write the token to a file and renew it until stopped by a signal",
     options: &[Options::TABLE],
     after: After::Source,
     own_source: Some(&id_token::SOURCE),

@@ -1,5 +1,5 @@
 //! The programs that this process runs, and its other children: Linux makes this process the parent
-//! of the processes that a program leaves behind. All of them are collected, because this process
+//! of the processes that a program leaves behind. All of them are reaped, because this process
 //! may run for months.
 
 use std::io;
@@ -13,11 +13,11 @@ use rustix::process::{
 
 use crate::world::Deadline;
 
-/// Waits for the end of a process without collecting it. Until a process is collected, no other
+/// Waits for the end of a process without reaping it. Until a process is reaped, no other
 /// process gets its ID.
 const ENDED: WaitIdOptions = WaitIdOptions::EXITED.union(WaitIdOptions::NOWAIT);
 
-/// The programs that have not been collected. The list is locked while a program is started, so
+/// The programs that have not been reaped. The list is locked while a program is started, so
 /// that a signal at this moment also kills this program.
 static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
 
@@ -52,7 +52,7 @@ pub(super) fn wait(program: &Child, deadline: Deadline) -> bool {
     true
 }
 
-/// Kills the group of a program, and collects the program.
+/// Kills the group of a program, and reaps the program.
 pub(super) fn end(program: &mut Child) -> io::Result<ExitStatus> {
     let id = Pid::from_child(program);
     kill(id);
@@ -87,8 +87,8 @@ fn kill(program: Pid) {
     let _ = kill_process(program, Signal::KILL);
 }
 
-/// Calls `act` with the children of this process that are not among its programs. Meanwhile, no
-/// program is started and no child is collected.
+/// Calls `act` with the adopted children: those that this process did not start itself. While `act`
+/// runs, no program is started and no child is reaped.
 #[cfg(target_os = "linux")]
 pub(super) fn adopted<T>(
     children: impl FnOnce() -> Vec<Pid>,

@@ -4,7 +4,7 @@
 //! If a program does not end in time, such a process is killed too if it has the standard output of
 //! the program open. A daemon, which has closed standard output, is not killed. Linux makes this
 //! process the parent of the processes that the program leaves behind, so their IDs are not used
-//! again before this process collects them.
+//! again before this process reaps them.
 //! <https://man7.org/linux/man-pages/man2/PR_SET_CHILD_SUBREAPER.2const.html>
 
 use std::fs::{self, File};

@@ -1,7 +1,7 @@
 //! The one thread that handles signals for all programs.
 //!
 //! A signal that ends this process kills the programs first. When a child ends, the threads that
-//! wait for a program are woken, and the processes that programs left behind are collected.
+//! wait for a program are woken, and the processes that programs left behind are reaped.
 
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -53,8 +53,8 @@ options! {
         address: Option<Url> = "--address",
         /// namespace; overrides BAO_NAMESPACE and VAULT_NAMESPACE
         namespace: Option<String> = "--namespace=PATH",
-        /// how to get a Vault token; use none if an agent or proxy at --address adds the token
-        /// (default: token, an existing Vault token)
+        /// how to get a Vault token; set --login=none if an agent or proxy at --address adds the token
+        /// (default: token, which uses an existing Vault token)
         login: Option<LoginName> = "--login",
         /// Vault token for --login=token; overrides BAO_TOKEN, VAULT_TOKEN and ~/.vault-token
         token: Option<SecretRef> = "--token",

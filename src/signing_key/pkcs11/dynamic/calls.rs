@@ -257,7 +257,7 @@ impl Session {
     }
 }
 
-/// The template for a call, which only reads the values.
+/// The template for a call that reads the values and never writes through the pointers.
 fn template(attributes: &[Attribute]) -> Vec<CK_ATTRIBUTE> {
     let attribute = |Attribute(kind, value): &Attribute| CK_ATTRIBUTE {
         type_: *kind,
