@@ -126,9 +126,14 @@ impl<'a> Entry<'a> {
         Some(Entry { file: self.file, what: format!("{key} of {}", self.what), value: Some(value) })
     }
 
-    /// A path in the kubeconfig, which is relative to the directory of the file.
+    /// A path in the kubeconfig, which is relative to the directory of the file. What may be content
+    /// instead of a path is unchanged, so that messages can tell.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        self.file.parent().unwrap_or(Path::new("")).join(path)
+        let file = self.file.parent().unwrap_or(Path::new("")).join(path);
+        match show::looks_like(path) {
+            Some(_) if !file.exists() => path.into(),
+            _ => file,
+        }
     }
 
     /// The base64-encoded PEM text in `KEY-data`, or the content of the file that `KEY` names; and
