@@ -200,6 +200,11 @@ pub fn is_bearer(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~+/".contains(&c))
 }
 
+/// Whether a text can be an opaque token, such as a refresh token (RFC 6749, appendix A.17).
+pub fn is_opaque(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
 /// Why a text in place of a secret bearer token is not one: quotes, or what nothing has expanded. Any other
 /// text may be a token, because some servers accept tokens with other characters.
 pub fn not_a_bearer(text: &str) -> Option<String> {
