@@ -63,21 +63,51 @@ impl fmt::Display for Content {
 /// How tokens and secrets of well-known issuers begin, and what they are.
 pub const TOKEN_PREFIXES: &[(&str, &str)] = &[
     ("ya29.", "a Google access token"),
+    ("1//0", "a Google refresh token"),
+    ("AIza", "a Google API key"),
     ("GOCSPX-", "a Google OAuth client secret"),
     ("ghp_", "a GitHub token"),
     ("gho_", "a GitHub token"),
+    ("ghu_", "a GitHub token"),
     ("ghs_", "a GitHub token"),
+    ("ghr_", "a GitHub token"),
     ("github_pat_", "a GitHub token"),
     ("glpat-", "a GitLab access token"),
+    ("glrt-", "a GitLab runner token"),
+    ("glcbt-", "a GitLab job token"),
+    ("gldt-", "a GitLab deploy token"),
+    ("glptt-", "a GitLab trigger token"),
+    ("gloas-", "a GitLab OAuth client secret"),
     ("hvs.", "a Vault token"),
     ("hvb.", "a Vault token"),
+    ("hvr.", "a Vault token"),
     ("xoxb-", "a Slack token"),
+    ("xoxp-", "a Slack token"),
+    ("xoxa-", "a Slack token"),
+    ("xoxe", "a Slack token"),
+    ("xoxr-", "a Slack token"),
+    ("xoxs-", "a Slack token"),
+    ("xapp-", "a Slack token"),
+    ("dop_v1_", "a DigitalOcean token"),
+    ("doo_v1_", "a DigitalOcean token"),
+    ("dor_v1_", "a DigitalOcean token"),
+    ("sk-ant-", "an Anthropic API key"),
+    ("sk-proj-", "an OpenAI API key"),
+    ("sk_live_", "a Stripe API key"),
+    ("rk_live_", "a Stripe API key"),
 ];
 
 /// What a value looks like, if it may be content and not a path, name or URL.
 pub fn looks_like(value: &str) -> Option<Content> {
-    let is_relative = !value.starts_with(['/', '.', '~']) && value.get(1..2) != Some(":");
-    let is_secret = || is_relative && is_random(value);
+    let is_path = ["/", "./", "../", "~/"].iter().any(|start| value.starts_with(start))
+        || value.get(1..2) == Some(":");
+    let is_secret = || match is_path {
+        true => is_aws_secret_key(value),
+        false => {
+            let has_word = || value.split(is_mark).any(|word| is_random(word, 20));
+            is_random(value, 32) || is_random_word(value) || has_word()
+        }
+    };
     content(value).or_else(|| is_secret().then_some(Content::Random))
 }
 
@@ -243,9 +273,42 @@ fn credentials(text: &str) -> Option<(usize, usize)> {
     })
 }
 
-/// Whether a text consists of random letters and digits, as a secret does. In words, upper case,
-/// lower case and digits alternate less often.
-fn is_random(text: &str) -> bool {
+/// Whether a text of at least this length consists of random characters: upper case, lower case and
+/// digits.
+fn is_random(text: &str, least: usize) -> bool {
+    text.len() >= least
+        && changes(text).is_some_and(|(changes, has_all)| has_all && changes * 20 >= text.len() * 9)
+}
+
+/// Whether a text is a hexadecimal number of at least 128 bits, or a word of letters of one case and
+/// random digits.
+fn is_random_word(text: &str) -> bool {
+    let is_hex = text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let has_digit = text.contains(|c: char| c.is_ascii_digit());
+    is_hex
+        || (text.len() >= 24 && has_digit && !text.contains(is_mark))
+            && changes(text).is_some_and(|(changes, has_all)| !has_all && changes * 4 >= text.len())
+}
+
+/// Whether a text is a secret key of AWS: 40 random characters, the first of which can be a slash.
+fn is_aws_secret_key(text: &str) -> bool {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || c == '+' || c == '/';
+    // A path usually begins with a directory that has no digit in its name.
+    let first = text.split('/').nth(1).unwrap_or_default();
+    text.len() == 40
+        && text.chars().all(is_base64)
+        && first.contains(|c: char| c.is_ascii_digit())
+        && is_random(text, 32)
+}
+
+fn is_mark(c: char) -> bool {
+    !c.is_ascii_alphanumeric()
+}
+
+/// How often upper case, lower case, digits and marks alternate in a text, and whether it has upper
+/// case, lower case and digits; `None` if it has other characters. In words they alternate less often
+/// than in a secret.
+fn changes(text: &str) -> Option<(usize, bool)> {
     let class = |byte: u8| match byte {
         b'a'..=b'z' => Some(0),
         b'A'..=b'Z' => Some(1),
@@ -253,10 +316,9 @@ fn is_random(text: &str) -> bool {
         b'+' | b'/' | b'_' | b'-' | b'=' | b'~' | b'.' => Some(3),
         _ => None,
     };
-    let Some(classes) = text.bytes().map(class).collect::<Option<Vec<_>>>() else { return false };
+    let classes = text.bytes().map(class).collect::<Option<Vec<_>>>()?;
     let changes = classes.windows(2).filter(|pair| pair.first() != pair.last()).count();
-    let has_all = (0..3).all(|class| classes.contains(&class));
-    classes.len() >= 32 && has_all && changes * 20 >= classes.len() * 9
+    Some((changes, (0..3).all(|class| classes.contains(&class))))
 }
 
 #[cfg(test)]
@@ -281,7 +343,16 @@ mod tests {
             ("a\nb", "text with line breaks or control characters"),
             ("ID_TOKEN=x", "an assignment, NAME=VALUE"),
             (&"x".repeat(256), "a token or a text"),
+            ("glrt-xYz123AbC456dEf789Gh", "a token"),
+            ("xoxp-1", "a token"),
             ("q8Zk2Vt/Lm0xWb7RcY3nHs5Jd1PgE9uTfA4oKi6S", "a token or a secret"),
+            ("s.kQpXz2LmN8vTyRwB4dJcE1gH", "a token or a secret"),
+            ("xK8p2Lq9Zt4Wm7Rb3Vn5", "a token or a secret"),
+            ("5f2d8c1e9b7a4f3d6e8c0b1a2d4f6e8c", "a token or a secret"),
+            ("5F2D8C1E9B7A4F3D6E8C0B1A2D4F6E8C", "a token or a secret"),
+            ("q8zk2vtlm0xwb7rcy3nhs5jd1pge9utf", "a token or a secret"),
+            (".8Q~Zk2VtLm0xWb7RcY3nHs5Jd1PgE9uTfA4oKi6", "a token or a secret"),
+            ("/3rXUt1nFEM4K7MDENG/bPxRf1CYzQ8mPLk5KEYa", "a token or a secret"),
         ] {
             assert_eq!(looks_like(value).unwrap().to_string(), what, "{value}");
             assert_eq!(super::value(value), format!("[a value that looks like {what}]"));
@@ -305,6 +376,15 @@ mod tests {
             "MyCompany/MyProduct2/ServiceAccounts/Token1",
             "/tmp/aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z",
             "keyJack",
+            "k8sprodeuwest1cluster2node",
+            "my-app-1-Prod-2-eu-west-1",
+            "./9f86d081884c7d659a2feaa0c55ad015",
+            "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b.json",
+            "/var/run/Secrets/tokens1/Gcp2/Ksa3/token",
+            "abc123.tfstate",
+            "s.profile-of-the-team-in-vienna",
+            "kubernetes/my-cluster-2/ServiceAccount1",
+            "111111111111111111111",
             "00000000-0000-0000-0000-000000000000",
         ] {
             assert_eq!(looks_like(value), None, "{value}");

@@ -31,6 +31,11 @@ pub fn lifetime(value: &Value) -> Option<i64> {
     Some(number(value)?.clamp(0.0, LONGEST_LIFETIME as f64) as i64)
 }
 
+/// Limits an expiry that another program states, in seconds since 1970, to 90 days after `now`.
+pub fn limited(expiry: i64, now: i64) -> i64 {
+    expiry.min(now.saturating_add(LONGEST_LIFETIME))
+}
+
 /// Reads a number. `f64` represents every second up to the year 9999 exactly.
 fn number(value: &Value) -> Option<f64> {
     let number = match value {
@@ -75,6 +80,8 @@ mod tests {
         ] {
             assert_eq!((instant(&value(text)), lifetime(&value(text))), (time, life), "{text}");
         }
+        assert_eq!(limited(1060, 1000), 1060);
+        assert_eq!(limited(i64::MAX, 1000), 1000 + LONGEST_LIFETIME);
     }
 
     #[test]

@@ -76,12 +76,13 @@ fn a_damaged_or_expired_cache_file_is_replaced() {
     let world = world(&server);
     succeeds(&world, CACHED);
     let good = world.read("cache");
-    let soon = format!("\"expiration_time\":{}", now() + 299);
+    let expiration_time = |value| format!("\"expiration_time\":{value}");
+    let expiry = expiration_time(without_time(&good)["expiration_time"].clone());
+    let soon = expiration_time((now() + 299).into());
     let bad = [
         String::new(),
-        "{}".to_owned(),
         good[..good.len() / 2].to_owned(),
-        good.replace("\"expiration_time\":32472144000", &soon),
+        good.replace(&expiry, &soon),
         good.replace(IMPERSONATED, ""),
         good.replace("token-type:access_token", "token-type:jwt"),
     ];

@@ -30,6 +30,8 @@ fn contents() -> Vec<(String, &'static str)> {
         ("a line\nSECRETMARK".to_owned(), "looks like text with line breaks"),
         (format!("SECRETMARK{}", "x".repeat(300)), "looks like a token or a text"),
         ("SECRETMARKq8Zk2Vt/Lm0xWb7RcY3nHs5Jd1PgE9uTfA4oKi6S".to_owned(), "looks like a token"),
+        ("s.kQpXz2LmN8vTyRwB4dJcSECRETMARK".to_owned(), "looks like a token"),
+        ("xoxp-SECRETMARK".to_owned(), "looks like a token"),
     ]
 }
 
@@ -228,4 +230,36 @@ fn check_warns_about_files_that_others_can_access() {
         assert!(report.contains(&world.fill(command)), "{name} {bits:o}: {report}");
         mode(name, 0o600);
     }
+    // Only root can give a file to another user.
+    for name in ["k.pem", "c.json", "args"] {
+        let give = |user| std::os::unix::fs::chown(world.path(name), Some(user), None);
+        if give(65534).is_err() {
+            return;
+        }
+        let report = check();
+        assert!(report.contains(&world.fill(&format!("chown 0 {{dir}}/{name}"))), "{report}");
+        give(0).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn check_warns_about_a_secret_that_it_does_not_send_offline() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new();
+    world.write("secret", "hunter2");
+    fs::set_permissions(world.path("secret"), PermissionsExt::from_mode(0o644)).unwrap();
+    let oidc = "oidc --issuer=https://a.example --client-id=c --client-secret=file:{dir}/secret";
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let config = serde_json::json!({
+        "type": "external_account",
+        "audience": "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/p/providers/q",
+        "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+        "token_url": "https://sts.googleapis.com/v1/token",
+        "credential_source": {"executable": {"command": format!("{program} {}", world.fill(oidc))}},
+    });
+    world.write("c.json", config.to_string());
+    let opt_in = [("GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES", "1")];
+    let report = run(&world, &["check", "--offline", "--credentials={dir}/c.json"], &opt_in).stdout;
+    assert!(report.contains(&world.fill("chmod 600 {dir}/secret")), "{report}");
 }

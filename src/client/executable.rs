@@ -270,7 +270,7 @@ fn too_slow(program: &Program, timeout_ms: u64, waited: Duration) -> Error {
                  (timeout_millis)",
                 waited.as_secs()
             ),
-            format!("add --timeout={} to wait as long as clients do", timeout_ms / 1000 + 5),
+            format!("use --timeout={} to wait as long as clients do", timeout_ms / 1000 + 5),
         ),
     };
     Error::new(Kind::Unreachable, what)

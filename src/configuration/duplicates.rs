@@ -1,15 +1,17 @@
 //! Members that occur twice in one object of a JSON text. RFC 8259 leaves open which one is used.
 //! <https://www.rfc-editor.org/rfc/rfc8259#section-4>
 
+use std::collections::HashSet;
+
 /// Finds the first member that occurs twice in one object of a valid JSON text.
 pub fn first(text: &str) -> Option<String> {
-    let mut objects: Vec<Vec<String>> = Vec::new();
+    let mut objects: Vec<HashSet<String>> = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['"', '{', '}']) {
         let (mark, after) = (rest.as_bytes().get(at), rest.get(at + 1..)?);
         rest = after;
         match mark {
-            Some(b'{') => objects.push(Vec::new()),
+            Some(b'{') => objects.push(HashSet::new()),
             Some(b'}') => drop(objects.pop()),
             _ => {
                 let (string, after) = string(after)?;
@@ -18,12 +20,10 @@ pub fn first(text: &str) -> Option<String> {
                     continue;
                 }
                 // Names can have escapes, such as \u0061.
-                let name = serde_json::from_str(&format!("\"{string}\"")).ok()?;
-                let names = objects.last_mut()?;
-                if names.contains(&name) {
+                let name: String = serde_json::from_str(&format!("\"{string}\"")).ok()?;
+                if let Some(name) = objects.last_mut()?.replace(name) {
                     return Some(name);
                 }
-                names.push(name);
             }
         }
     }

@@ -6,6 +6,7 @@ use super::GOOGLEAPIS;
 use crate::error::{Error, Kind};
 use crate::options::grammar::is_project;
 use crate::shell::quoted;
+use crate::show;
 use crate::token::Audience;
 
 /// A provider of a workload or workforce identity pool.
@@ -50,7 +51,11 @@ impl PoolProvider {
         let given = Audience::new(audience);
         let bare = given.without_scheme();
         if bare != audience {
-            return Err(wrong("starts with a URL scheme").fix(format!("set {place} to {bare}")));
+            let fix = match show::content(audience) {
+                Some(_) => format!("use the form {FORM}"),
+                None => format!("set {place} to {bare}"),
+            };
+            return Err(wrong("starts with a URL scheme").fix(fix));
         }
         let (universe, path) = audience
             .strip_prefix("//iam.")

@@ -20,7 +20,8 @@ mod waiting;
 
 pub use self::private::{
     is_executable, is_on_noexec, is_own_directory, is_same, is_shared, is_shared_directory,
-    may_write, no_writers_command, owner_only_command, private_directory, writable_by_others,
+    may_write, no_writers_command, other_owner, own_command, owner_only_command, private_directory,
+    writable_by_others,
 };
 pub use self::replace::{
     create_new, leftovers, publish, remove, remove_leftovers, replace, update,

@@ -76,9 +76,23 @@ pub fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Whether users other than the owner can read or write a file.
+/// Whether other users can read or write a file.
 pub fn is_shared(path: &Path) -> bool {
-    mode(path) & 0o077 != 0
+    mode(path) & 0o077 != 0 || other_owner(path).is_some()
+}
+
+/// The owner of a file or directory, if it is neither this user nor the system administrator. The
+/// owner can change the file, whatever its mode is.
+pub fn other_owner(path: &Path) -> Option<String> {
+    let owner = path.metadata().ok()?.uid();
+    let is_other = ![0, rustix::process::geteuid().as_raw()].contains(&owner);
+    is_other.then(|| format!("the user with the ID {owner}"))
+}
+
+/// The command that makes this user the owner of a file or directory.
+pub fn own_command(path: &Path) -> String {
+    let user = rustix::process::geteuid().as_raw();
+    format!("chown {user} {}", quoted(&path.display().to_string()))
 }
 
 /// Who can write to a file or replace the files in a directory, besides the owner; `None` for
@@ -106,7 +120,11 @@ pub fn is_own_directory(path: &Path) -> bool {
 /// The command that lets only the owner access a file or directory.
 pub fn owner_only_command(path: &Path) -> String {
     let mode = if path.is_dir() { 700 } else { 600 };
-    format!("chmod {mode} {}", quoted(&path.display().to_string()))
+    let command = format!("chmod {mode} {}", quoted(&path.display().to_string()));
+    match other_owner(path) {
+        Some(_) => format!("{} && {command}", own_command(path)),
+        None => command,
+    }
 }
 
 /// The command that lets only the owner write to a file or directory.

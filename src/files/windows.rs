@@ -86,6 +86,16 @@ pub fn is_shared(path: &Path) -> bool {
     !groups_with(path, sddl::READING | sddl::WRITING).is_empty()
 }
 
+/// The owner is not examined: programs usually belong to an account of the system or of an installer.
+pub fn other_owner(_path: &Path) -> Option<String> {
+    None
+}
+
+/// The command that makes this user the owner of a file or directory.
+pub fn own_command(path: &Path) -> String {
+    format!("takeown /f \"{}\"", path.display())
+}
+
 /// Who can write to a file or replace the files in a directory, besides the owner and
 /// administrators; `None` for nobody. Only groups of all users are examined.
 pub fn writable_by_others(path: &Path) -> Option<&'static str> {

@@ -16,6 +16,7 @@ use crate::client::executable;
 use crate::command::check::fuzzing as check;
 use crate::configuration::certificate_config::CertificateConfig;
 use crate::configuration::credential_file::CredentialFile;
+use crate::configuration::duplicates;
 use crate::configuration::pool_provider::PoolProvider;
 use crate::contract::document::Document;
 use crate::contract::{existing, judgement};
@@ -215,6 +216,7 @@ fn certificate(input: &[u8]) -> Vec<String> {
 /// Reads a credential configuration and the pool provider in its audience.
 fn configuration(input: &[u8]) -> Vec<String> {
     let Ok(value) = serde_json::from_slice::<Value>(input) else { return Vec::new() };
+    duplicates::first(&text(input));
     match CredentialFile::parse(&value, Path::new("/credentials.json"), None, String::new()) {
         Ok(CredentialFile::ExternalAccount(config)) => {
             if let Ok(provider) = PoolProvider::parse(&config.audience) {

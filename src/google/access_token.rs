@@ -14,7 +14,7 @@ use crate::http::Url;
 use crate::random;
 use crate::secret::Secret;
 use crate::spread;
-use crate::time::{self, LAST_SECOND};
+use crate::time;
 use crate::token;
 
 /// The type of access tokens (RFC 8693, section 3).
@@ -70,7 +70,7 @@ impl AccessToken {
             let what = format!("the access token from {server} has already expired");
             return Err(another_server(what, option));
         }
-        let expiry = now.saturating_add(lifetime).min(LAST_SECOND);
+        let expiry = time::limited(now.saturating_add(lifetime), now);
         Ok(AccessToken { text: Secret::new(text), expiry, issued: now, member: None })
     }
 
@@ -96,13 +96,8 @@ impl AccessToken {
         let beginning = format!(r#"{{"issued_token_type":"{URN}""#);
         let content = existing.content;
         match serde_json::from_slice::<Value>(content) {
-            Ok(value) => value
-                .as_object()
-                .is_some_and(|members| members.is_empty() || members.contains_key(REQUEST_MEMBER)),
-            Err(error) => {
-                let common = content.len().min(beginning.len());
-                error.is_eof() && content.get(..common) == beginning.as_bytes().get(..common)
-            }
+            Ok(value) => value.get(REQUEST_MEMBER).is_some(),
+            Err(error) => error.is_eof() && content.starts_with(beginning.as_bytes()),
         }
     }
 
@@ -233,12 +228,18 @@ mod tests {
         let is_ours =
             |content: &[u8]| AccessToken::is_ours(&Existing { content, is_private: true }, None);
         let file = token(Some(3600)).to_file("d");
-        for length in 1..=file.expose().len() {
+        for length in 80..=file.expose().len() {
             assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");
         }
-        for other in ["[]", "ya29.x", r#"{"access_token":"x"}"#, r#"{"type":"x""#, "["] {
+        for other in ["[]", "{}", "{", "ya29.x", r#"{"access_token":"x"}"#, r#"{"type":"x""#, "["] {
             assert!(!is_ours(other.as_bytes()), "{other}");
         }
+    }
+
+    #[test]
+    fn a_token_is_not_used_forever() {
+        let token = token(Some(i64::MAX));
+        assert_eq!(token.expiry, 1000 + 90 * 24 * 3600);
     }
 
     #[test]

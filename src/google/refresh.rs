@@ -14,6 +14,7 @@ use crate::error::{Error, Kind};
 use crate::http::{Request, Response};
 use crate::secret::Secret;
 use crate::shell::quoted;
+use crate::token;
 
 /// The response to a refresh request.
 #[derive(Debug)]
@@ -63,6 +64,12 @@ pub fn refresh(
     let text =
         |name: &str| members.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     if let Some(new) = text("refresh_token").filter(|token| *token != refresh_token.expose()) {
+        if !token::is_opaque(new) {
+            let what = format!("the new refresh token from {url} is not valid");
+            return Err(Error::new(Kind::Protocol, what)
+                .cause("it contains control characters or characters that are not in ASCII")
+                .fix(format!("check {member}")));
+        }
         store(&Secret::new(new))?;
     }
     Ok(Refreshed {

@@ -47,7 +47,10 @@ impl SecretRef {
     pub fn require(&self, option: &str, world: &World) -> Result<(), Error> {
         let exists = match self {
             SecretRef::Env(name) => world.env.get(name).is_some(),
-            SecretRef::File(path) => files::exists(path),
+            SecretRef::File(path) => {
+                world.log.note_if_shared(path);
+                files::exists(path)
+            }
         };
         if exists { Ok(()) } else { self.read(option, world).map(|_| ()) }
     }

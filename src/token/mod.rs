@@ -201,6 +201,11 @@ pub fn is_bearer(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~+/".contains(&c))
 }
 
+/// Whether a text can be an opaque token, such as a refresh token (RFC 6749, appendix A.17).
+pub fn is_opaque(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+}
+
 /// Explains why a text is not a secret bearer token: it is enclosed in quotes, or it is a
 /// placeholder that no program has replaced. Any other text may be a token, because some servers
 /// accept tokens with other characters.

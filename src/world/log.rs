@@ -91,16 +91,22 @@ impl Log {
     /// Writes a warning if other users can access a file with a key or secret. Only the path is
     /// recorded.
     pub fn warn_if_shared(&self, path: &Path) {
-        if files::is_shared(path) {
+        if self.note_if_shared(path) {
             let shown = show::path(path);
             let command = files::owner_only_command(path);
             self.write(&format!("warning: other users can access {shown}; run {command}"));
-            self.record(|recorded| {
-                if !recorded.shared.iter().any(|known| known == path) {
-                    recorded.shared.push(path.to_owned());
-                }
-            });
         }
+    }
+
+    /// Records a file with a key or secret that other users can access. Returns whether they can.
+    pub fn note_if_shared(&self, path: &Path) -> bool {
+        let is_shared = files::is_shared(path);
+        self.record(|recorded| {
+            if is_shared && !recorded.shared.iter().any(|known| known == path) {
+                recorded.shared.push(path.to_owned());
+            }
+        });
+        is_shared
     }
 
     fn write(&self, text: &str) {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json as object};
 
+use super::placeholders::time_of;
 use super::server::{Request, Server, json, response};
-use super::{AUDIENCE, Run, World, holds_no_secret, jwt};
+use super::{AUDIENCE, Run, World, holds_no_secret, jwt, now};
 
 pub const EMAIL: &str = "app@example-project.iam.gserviceaccount.com";
 pub const FEDERATED: &str = "hunter2-bearer-of-the-pool";
@@ -14,13 +15,12 @@ pub const SIGNED: &str = "eyJhbGciOiJSUzI1NiJ9.e30.hunter2-bearer-signed0";
 
 /// Answers by method: the last part of the path, after its colon if it has one.
 pub fn google() -> Server {
+    let expiry = time_of(now() + 3600).replace('Z', ".123456789Z");
     let answers = BTreeMap::from([
         ("token", json(&format!(r#"{{"access_token":"{FEDERATED}","expires_in":3599}}"#))),
         (
             "generateAccessToken",
-            json(&format!(
-                r#"{{"accessToken":"{IMPERSONATED}","expireTime":"2999-01-01T00:00:00.123456789Z"}}"#
-            )),
+            json(&format!(r#"{{"accessToken":"{IMPERSONATED}","expireTime":"{expiry}"}}"#)),
         ),
         ("signJwt", json(&format!(r#"{{"keyId":"k1","signedJwt":"{SIGNED}"}}"#))),
         ("oauth", json(r#"{"access_token":"hunter2-bearer-of-a-person","expires_in":3599}"#)),

@@ -318,7 +318,7 @@ fn timeout(line: &SourceLine, config: &CredentialConfig, report: &mut Report) {
         LINK,
         format!("clients wait {timeout_ms} ms, but wif-token may run for {seconds} s"),
         format!(
-            "increase timeout_millis, or add --timeout={} to the command",
+            "increase timeout_millis, or set --timeout={} in executable.command",
             timeout_ms.div_euclid(1000).max(2) - 1
         ),
     );

@@ -12,6 +12,7 @@ use crate::error::Kind;
 use crate::files;
 use crate::program::{self, is_named_like_this};
 use crate::shell::{self, quoted};
+use crate::show::{self, Content};
 
 const LINK: &str = "command";
 const ARGS: &str = "move the arguments to a file and use --args-file=PATH";
@@ -22,6 +23,12 @@ pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> Verdict
         .into_iter()
         .map(|word| word.to_string_lossy().into_owned())
         .collect();
+    if let Some(content) = content(command, &words) {
+        let what = format!("executable.command is not a command: the value looks like {content}");
+        let fix = "set executable.command to the path of a program and its arguments";
+        report.broken(LINK, Kind::Configuration, what, fix);
+        return Verdict::Wrong;
+    }
     if let Some(verdict) = shell_syntax::check(command, &words, report) {
         return verdict;
     }
@@ -39,6 +46,15 @@ pub(super) fn check(command: &str, cx: &Context, report: &mut Report) -> Verdict
     }
     portable(command, &words, report);
     Verdict::Usable
+}
+
+/// What the command is, if it is the content of a file. Its words may lack the quotes that identify it.
+fn content(command: &str, words: &[String]) -> Option<Content> {
+    let is_file =
+        |what: &Content| matches!(what, Content::Json | Content::Pem | Content::Base64Json);
+    let is_word = |what: &Content| is_file(what) || matches!(what, Content::Jwt | Content::Token);
+    let first = words.first().and_then(|word| show::content(word)).filter(is_word);
+    show::content(command).filter(is_file).or(first)
 }
 
 /// Reports a space in the path of the program. Some clients interpret quotes.

@@ -44,7 +44,13 @@ pub(super) fn file(path: &Path, has_secret: bool, report: &mut Report) {
             let message = format!("other users can read {shown}, which contains a secret");
             report.warning(link, message, format!("run {}", files::owner_only_command(path)))
         }
-        None => report.ok(link, shown),
+        None => match files::other_owner(path) {
+            Some(owner) => {
+                let message = format!("{shown} belongs to {owner}, who can change it");
+                report.warning(link, message, format!("run {}", files::own_command(path)))
+            }
+            None => report.ok(link, shown),
+        },
         Some(who) => report.broken(
             link,
             Kind::Configuration,

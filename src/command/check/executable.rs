@@ -126,6 +126,16 @@ fn program_file(command: &str, cx: &Context, report: &mut Report) {
             return;
         }
     }
+    let owned = places.iter().find_map(|place| Some((place, files::other_owner(place)?)));
+    if let Some((place, owner)) = owned {
+        let fix = format!("run {}", files::own_command(place));
+        let message = format!(
+            "{} belongs to {owner}, who can change it and so impersonate this workload",
+            show::path(place)
+        );
+        report.warning(link, message, fix);
+        return;
+    }
     if !path.is_absolute() {
         let why = match path.components().count() {
             1 => "clients may have a different PATH",

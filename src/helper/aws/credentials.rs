@@ -32,7 +32,7 @@ impl RoleCredentials {
             secret: Secret::new(credentials.secret_access_key()),
             session_token: Secret::new(credentials.session_token().unwrap_or_default()),
             issued,
-            expiry,
+            expiry: time::limited(expiry, issued),
         }
     }
 
@@ -137,6 +137,12 @@ mod tests {
              \"SessionToken\":\"t/+=\",\"Expiration\":\"2026-11-21T16:00:00Z\",\
              \"AccountId\":\"123456789012\"}\n"
         );
+    }
+
+    #[test]
+    fn credentials_are_not_used_forever() {
+        let found = Credentials::new("ASIAX", "s", None, None, "test");
+        assert_eq!(RoleCredentials::new(&found, [1000, i64::MAX]).expiry, 1000 + 90 * 86_400);
     }
 
     #[test]

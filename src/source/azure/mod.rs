@@ -133,5 +133,6 @@ impl Azure {
 /// contain its expiry. Managed identity endpoints write numbers as strings.
 fn expiry(response: &Map<String, Value>, now: i64) -> Option<i64> {
     let lifetime = || Some(now + time::lifetime(response.get("expires_in")?)?);
-    response.get("expires_on").and_then(time::instant).or_else(lifetime)
+    let stated = response.get("expires_on").and_then(time::instant);
+    stated.map(|expiry| time::limited(expiry, now)).or_else(lifetime)
 }

@@ -128,9 +128,14 @@ impl<'a> Entry<'a> {
         Some(Entry { file: self.file, what: format!("{key} of {}", self.what), value: Some(value) })
     }
 
-    /// Resolves a path in the kubeconfig, which is relative to the directory of the file.
+    /// Resolves a path in the kubeconfig, which is relative to the directory of the file. A value that
+    /// may be content instead of a path is returned unchanged, so that messages can tell.
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
-        self.file.parent().unwrap_or(Path::new("")).join(path)
+        let file = self.file.parent().unwrap_or(Path::new("")).join(path);
+        match show::looks_like(path) {
+            Some(_) if !file.exists() => path.into(),
+            _ => file,
+        }
     }
 
     /// Reads the base64-encoded PEM text in `KEY-data`, or the file that `KEY` names. Also returns

@@ -17,6 +17,7 @@ use crate::files::ownership::{self, Existing, Refusal};
 use crate::lock::{self, Lock};
 use crate::secret::Secret;
 use crate::show;
+use crate::token;
 
 const OPTION: &str = "--refresh-token-file";
 
@@ -81,6 +82,11 @@ impl RefreshTokenFile<'_> {
     pub(super) fn store(&self, response: &Map<String, Value>, cx: &Context) {
         let token = response.get(TOKEN).and_then(Value::as_str).filter(|token| !token.is_empty());
         let (Some(path), Some(token)) = (&self.path, token) else { return };
+        if !token::is_opaque(token) {
+            return cx
+                .log
+                .line("the refresh token in the response is not valid, so it is not stored");
+        }
         let mut members = self.identity();
         members.insert(TOKEN.to_owned(), token.into());
         let text = Secret::new(Value::from(members).to_string());

@@ -161,6 +161,10 @@ impl Login {
                  authentication",
             )
         })?;
+        if !token::is_opaque(text) {
+            let what = format!("the client_token in the login response from {server} is not valid");
+            return Err(Error::new(Kind::Protocol, what).fix("check --address"));
+        }
         // A batch token has no lease and cannot be revoked.
         let must_be_revoked = member("token_type") != Some("batch");
         Ok(Token { text: Secret::new(text), must_be_revoked })

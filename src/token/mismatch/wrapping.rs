@@ -34,6 +34,11 @@ const WRAPPINGS: &[(Unwrap, &str, &str)] = &[
         "it is base64url-encoded",
         "encode it in base64, with the characters + and / and with padding",
     ),
+    (
+        unpadded,
+        "it is base64-encoded without padding",
+        "append = until the length is a multiple of 4",
+    ),
     (base64, "it is base64-encoded twice", "decode it once, for example with base64 -d"),
     (
         padding,
@@ -98,6 +103,13 @@ fn base64url(text: &str) -> Option<Secret> {
     let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
     let xml = String::from_utf8(bytes).ok().filter(|xml| xml.trim_start().starts_with('<'));
     xml.filter(|_| STANDARD.decode(text).is_err()).map(Secret::new)
+}
+
+/// XML in base64 without padding.
+fn unpadded(text: &str) -> Option<Secret> {
+    let xml = String::from_utf8(STANDARD_NO_PAD.decode(text).ok()?).ok()?;
+    let is_wrong = xml.trim_start().starts_with('<') && STANDARD.decode(text).is_err();
+    is_wrong.then(|| Secret::new(xml))
 }
 
 fn quotes(text: &str) -> Option<Secret> {
@@ -210,6 +222,7 @@ mod tests {
             (STANDARD.encode(JWT), "base64-encoded twice"),
             (twice, "base64-encoded twice"),
             (URL_SAFE_NO_PAD.encode(format!("{SAML} ")), "base64url-encoded"),
+            (STANDARD_NO_PAD.encode(format!("<!-- ??> -->{SAML} ")), "without padding"),
             (JWT.replacen("fQ", "fQ==", 1).replace("J9.", "J9=."), "base64url"),
             (format!("-----BEGIN TOKEN-----\n{head}\n{tail}\n-----END TOKEN-----"), "PEM lines"),
             (format!("<token>{JWT}</token>"), "an XML element"),

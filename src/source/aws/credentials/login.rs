@@ -23,7 +23,8 @@ use crate::signing_key::SigningKey;
 use crate::source::aws::account::{Service, no_region};
 use crate::source::aws::endpoint;
 use crate::source::aws::profile_file::expand_home;
-use crate::time::{parse_rfc3339, rfc3339};
+use crate::time::{self, parse_rfc3339, rfc3339};
+use crate::token;
 
 const DIRECTORY: &str = "AWS_LOGIN_CACHE_DIRECTORY";
 
@@ -141,7 +142,10 @@ impl Login<'_> {
             _ => error,
         })?;
         let refreshed = self.merge(cached, response.json()?);
-        let is_usable = self.credentials(&refreshed).is_ok() && !self.expires_soon(&refreshed)?;
+        let token = refreshed.get("refreshToken").and_then(Value::as_str);
+        let is_usable = self.credentials(&refreshed).is_ok()
+            && !self.expires_soon(&refreshed)?
+            && token.is_some_and(token::is_opaque);
         if !is_usable {
             let what = format!("the response from {url} has no valid credentials");
             return Err(Error::new(Kind::Protocol, what).fix(self.sign_in()));
@@ -160,8 +164,8 @@ impl Login<'_> {
         mut response: Map<String, Value>,
     ) -> Map<String, Value> {
         let mut merged = cached.clone();
-        let lifetime = response.get("expiresIn").and_then(Value::as_i64).unwrap_or(0);
-        let expiry = self.account.cx.clock.now().saturating_add(lifetime.clamp(0, 86_400));
+        let lifetime = response.get("expiresIn").and_then(time::lifetime).unwrap_or(0);
+        let expiry = self.account.cx.clock.now().saturating_add(lifetime);
         let account_id = cached.get("accessToken").and_then(|token| token.get("accountId"));
         let mut token = response.remove("accessToken").unwrap_or_default();
         if let Some(token) = token.as_object_mut() {

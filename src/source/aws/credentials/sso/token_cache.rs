@@ -21,9 +21,13 @@ use crate::secret::Secret;
 use crate::show;
 use crate::source::aws::account::{Account, Service};
 use crate::time::{self, parse_rfc3339, rfc3339};
+use crate::token;
 
 /// A token that expires within this number of seconds is refreshed, as in the AWS SDKs.
 const REFRESH_BEFORE: i64 = 15 * 60;
+
+/// The members of a response that are stored.
+const STORED: [&str; 2] = ["accessToken", "refreshToken"];
 
 /// The cache file of a session.
 struct TokenCache<'a> {
@@ -44,7 +48,7 @@ impl TokenCache<'_> {
     /// Writes the new tokens for the AWS CLI and the next run.
     fn write(&self, cached: &Map<String, Value>, response: &Map<String, Value>, account: &Account) {
         let mut cached = cached.clone();
-        for name in ["accessToken", "refreshToken"] {
+        for name in STORED {
             if let Some(value) = response.get(name) {
                 cached.insert(name.to_owned(), value.clone());
             }
@@ -171,6 +175,11 @@ impl Session<'_> {
             Error::new(Kind::Protocol, format!("the response from {url} has no accessToken"))
                 .fix(login(self.profile))
         })?;
+        let mut stored = STORED.iter().filter_map(|name| object.get(*name));
+        if !stored.all(|value| value.as_str().is_some_and(token::is_opaque)) {
+            let what = format!("the response from {url} contains a token that is not valid");
+            return Err(Error::new(Kind::Protocol, what).fix(login(self.profile)));
+        }
         self.cache().write(cached, &object, account);
         Ok(Secret::new(token))
     }
