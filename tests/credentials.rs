@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -608,4 +608,57 @@ fn a_cached_token_is_not_used_for_another_account_of_the_metadata_server() {
     assert_eq!(server.count(), 4, "the server has a cache of its own");
     *attached.lock().unwrap() = "two";
     assert_eq!([ask(file), ask("")], ["access-of-two", "access-of-two"]);
+}
+
+/// The member with the service account of a configuration.
+fn account(server: &Server) -> String {
+    format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    )
+}
+
+#[test]
+fn a_longer_chain_uses_the_cached_federated_token() {
+    let is_refused = Arc::new(AtomicBool::new(false));
+    let refuses = is_refused.clone();
+    let number = AtomicUsize::new(0);
+    let server = Server::new(move |request| match request.line.contains("/token ") {
+        true => {
+            let number = number.fetch_add(1, Ordering::SeqCst);
+            json(&format!(r#"{{"access_token":"pool-{number}","expires_in":3600}}"#))
+        }
+        _ if refuses.load(Ordering::SeqCst)
+            && request.header("authorization") == Some("Bearer pool-0") =>
+        {
+            response("403 No", "application/json", "{}")
+        }
+        _ => json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#),
+    });
+    let world = World::new();
+    world.write("t", common::jwt(3600));
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account(&server));
+    cached(&world, "");
+    cached(&world, " --service-account=other@example-project.iam.gserviceaccount.com");
+    assert_eq!(server.count(), 4, "one exchange, and three impersonations");
+    is_refused.store(true, Ordering::SeqCst);
+    cached(&world, " --service-account=third@example-project.iam.gserviceaccount.com --scope=a");
+    assert_eq!(server.count(), 5, "the token of the first account is cached");
+    let is_of_first = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("\"account\"");
+    let files = fs::read_dir(world.path("cache/wif-token")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files.filter(is_of_first).for_each(|path| fs::remove_file(path).unwrap());
+    cached(&world, " --service-account=other@example-project.iam.gserviceaccount.com");
+    assert_eq!(server.count(), 9, "a refusal, an exchange, and two impersonations");
+}
+
+#[test]
+fn the_file_of_cache_file_is_used_instead_of_the_private_cache() {
+    let (world, server) = (World::new(), google(""));
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, "");
+    world.write("t", common::jwt(3600));
+    for _ in 0..2 {
+        assert_eq!(cached(&world, " --cache-file={dir}/token"), "pool-0");
+    }
+    assert!(world.path("token").exists() && !world.path("cache").exists());
 }
