@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use super::{Credentials, Entry, Hop, Origin, Reuse};
+use crate::cache::Refusals;
 use crate::client::certificate::Identity;
 use crate::client::{federated, user_token};
 use crate::configuration::Impersonation;
@@ -206,8 +207,10 @@ impl Credentials {
             return Ok((self.of_origin(scopes, None, cx)?, false));
         }
         let request = self.request_of_bearer(hops, scopes);
+        // A refusal by the identity provider is remembered, so that it does not lock the account.
+        let refusals = if hops.is_empty() { Refusals::Observed } else { Refusals::None };
         let entry = Entry::new("access-token", &request);
-        self.cached(Entry { reuse, file, identity, ..entry }, cx, &|| {
+        self.cached(Entry { reuse, refusals, file, identity, ..entry }, cx, &|| {
             let loaded = if identity.is_none() { self.identity(cx)? } else { None };
             let identity = identity.or(loaded.as_ref());
             let Some((hop, before)) = hops.split_last() else {
