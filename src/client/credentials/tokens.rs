@@ -242,7 +242,7 @@ impl Credentials {
                 // The source of an impersonation gets all scopes that the user granted.
                 let scopes = if self.hops.is_empty() { scopes } else { &[] };
                 let mut token = user_token::get(user, scopes, cx)?.token;
-                token.member = Some("user:EMAIL".to_owned());
+                token.member = Some(user.member().to_owned());
                 Ok(token)
             }
         }
