@@ -74,7 +74,7 @@ impl UserCredentials {
     }
 
     /// Refuses a token endpoint that is neither Google's, of the universe of the file, nor on this host:
-    /// a refresh token works until it is revoked, and Google's client libraries ignore `token_uri`.
+    /// a refresh token works until it is revoked, and google-auth ignores `token_uri`.
     ///
     /// # Errors
     /// `CONFIGURATION` with the endpoint to use.
