@@ -60,6 +60,11 @@ fn an_output_that_cannot_be_written_is_reported() {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let (status, stderr) = run("helper docker list", full.into());
         assert_eq!(status, Some(1), "{stderr}");
+        // cargo gets every other failure in a response.
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let (status, stderr) = run("helper cargo --cargo-plugin", full.into());
+        assert_eq!(status, Some(3), "{stderr}");
+        assert!(stderr.starts_with("cannot write to standard output: "), "{stderr}");
     }
 }
 

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -609,4 +609,118 @@ fn a_cached_token_is_not_used_for_another_account_of_the_metadata_server() {
     assert_eq!(server.count(), 4, "the token of the server has a separate cache");
     *attached.lock().unwrap() = "two";
     assert_eq!([ask(file), ask("")], ["access-of-two", "access-of-two"]);
+}
+
+/// A server that refuses every request.
+fn refusing() -> Server {
+    Server::new(|_| response("403 No", "application/json", r#"{"error":"invalid_grant"}"#))
+}
+
+/// Runs a helper with the credentials, and asserts that it is refused.
+fn refused(world: &World, secret: &str) {
+    let variables = [("XDG_CACHE_HOME", "{dir}/cache"), ("SECRET", secret), ALLOWED];
+    let run = world.run_with("helper kubernetes --credentials={dir}/c.json", &variables);
+    assert_eq!(run.status, 5, "{run:?}");
+}
+
+#[test]
+fn a_refusal_is_remembered_until_a_file_or_variable_changes() {
+    let (world, server) = (World::new(), refusing());
+    let program = env!("CARGO_BIN_EXE_wif-token");
+    let command = format!("{program} url --url={}/ --header=x:env:SECRET", server.url);
+    let source = format!(r#"{{"executable":{{"command":"{command}"}}}}"#);
+    write_workload(&world, &server, &source, "");
+    for (secret, count) in [("one", 1), ("one", 1), ("two", 2), ("two", 2)] {
+        refused(&world, secret);
+        assert_eq!(server.count(), count);
+    }
+    for count in [3, 4] {
+        write(&world, "c.json", &format!("{}/{count}", server.url));
+        for _ in 0..2 {
+            refused(&world, "");
+            assert_eq!(server.count(), count);
+        }
+    }
+}
+
+#[test]
+fn a_refusal_by_iam_or_of_another_program_is_not_remembered() {
+    let (world, server) = (World::new(), refusing());
+    let script = world.write(
+        "program",
+        "#!/bin/sh\necho x >> \"${0%/*}/runs\"\n\
+         echo '{\"version\":1,\"success\":false,\"code\":\"DENIED\",\"message\":\"no\"}'\nexit 5\n",
+    );
+    fs::set_permissions(&script, PermissionsExt::from_mode(0o755)).unwrap();
+    write_workload(&world, &server, r#"{"executable":{"command":"{dir}/program"}}"#, "");
+    for runs in 1..=2 {
+        refused(&world, "");
+        assert_eq!(world.read("runs").lines().count(), runs);
+    }
+
+    let granted = Server::new(|request| match request.line.contains("/token ") {
+        true => json(r#"{"access_token":"pool","expires_in":3600}"#),
+        false => response("403 No", "application/json", "{}"),
+    });
+    world.write("t", common::jwt(3600));
+    write_workload(&world, &granted, r#"{"file":"{dir}/t"}"#, &account(&granted));
+    let mut counts = vec![0];
+    for _ in 0..2 {
+        refused(&world, "");
+        counts.push(granted.count());
+    }
+    assert!(counts.is_sorted_by(|before, after| before < after), "{counts:?}");
+}
+
+/// The member with the service account of a configuration.
+fn account(server: &Server) -> String {
+    format!(
+        r#","service_account_impersonation_url":"{}/v1/projects/-/serviceAccounts/app@example-project.iam.gserviceaccount.com:generateAccessToken""#,
+        server.url
+    )
+}
+
+#[test]
+fn a_longer_chain_uses_the_cached_federated_token() {
+    let is_refused = Arc::new(AtomicBool::new(false));
+    let refuses = is_refused.clone();
+    let number = AtomicUsize::new(0);
+    let server = Server::new(move |request| match request.line.contains("/token ") {
+        true => {
+            let number = number.fetch_add(1, Ordering::SeqCst);
+            json(&format!(r#"{{"access_token":"pool-{number}","expires_in":3600}}"#))
+        }
+        _ if refuses.load(Ordering::SeqCst)
+            && request.header("authorization") == Some("Bearer pool-0") =>
+        {
+            response("403 No", "application/json", "{}")
+        }
+        _ => json(r#"{"accessToken":"account","expireTime":"2999-01-01T00:00:00Z"}"#),
+    });
+    let world = World::new();
+    world.write("t", common::jwt(3600));
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, &account(&server));
+    cached(&world, "");
+    cached(&world, " --service-account=other@example-project.iam.gserviceaccount.com");
+    assert_eq!(server.count(), 4, "one exchange, and three impersonations");
+    is_refused.store(true, Ordering::SeqCst);
+    cached(&world, " --service-account=third@example-project.iam.gserviceaccount.com --scope=a");
+    assert_eq!(server.count(), 5, "the token of the first account is cached");
+    let is_of_first = |path: &PathBuf| fs::read_to_string(path).unwrap().contains("\"account\"");
+    let files = fs::read_dir(world.path("cache/wif-token")).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    files.filter(is_of_first).for_each(|path| fs::remove_file(path).unwrap());
+    cached(&world, " --service-account=other@example-project.iam.gserviceaccount.com");
+    assert_eq!(server.count(), 9, "a refusal, an exchange, and two impersonations");
+}
+
+#[test]
+fn the_file_of_cache_file_is_used_instead_of_the_private_cache() {
+    let (world, server) = (World::new(), google(""));
+    write_workload(&world, &server, r#"{"file":"{dir}/t"}"#, "");
+    world.write("t", common::jwt(3600));
+    for _ in 0..2 {
+        assert_eq!(cached(&world, " --cache-file={dir}/token"), "pool-0");
+    }
+    assert!(world.path("token").exists() && !world.path("cache").exists());
 }

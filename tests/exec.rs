@@ -301,6 +301,8 @@ fn the_configuration_is_validated_before_the_command_starts() {
     assert_eq!(run(&world, "", script).status, 0);
     assert!(world.path("started").exists());
     google.set(|google| google.failure = None);
+    // The refusal is remembered until a file changes.
+    world.write("t", world.read("t"));
     assert_eq!(run(&world, "--check-first", "exit 5").status, 5);
     assert_eq!(google.calls("generateAccessToken"), 1);
 }

@@ -5,11 +5,23 @@ use serde_json::{Value, json};
 
 use super::dependencies::Dependencies;
 use crate::error::{Error, Kind};
+use crate::files;
 use crate::time::rfc3339;
 
 /// How long a refusal is remembered, in milliseconds. Clients retry a failing helper many times
 /// (kubectl 24 times), and an identity provider locks an account after a few wrong passwords.
 const REMEMBERED_MS: i64 = 10_000;
+
+/// Which refusals of earlier runs are reported for a few seconds without a new attempt.
+#[derive(Debug, Clone, Copy)]
+pub enum Refusals {
+    /// None.
+    None,
+    /// Those that depend only on the request and on files, so that every change is noticed.
+    Observed,
+    /// All.
+    All,
+}
 
 /// The failure of an earlier run.
 pub(super) struct Failure {
@@ -18,6 +30,8 @@ pub(super) struct Failure {
     /// When it happened, in milliseconds since 1970.
     pub(super) time_ms: i64,
     is_lost: bool,
+    /// Whether it depends only on the request and on the files.
+    is_observed: bool,
     kind: Kind,
     message: String,
     fix: String,
@@ -31,6 +45,7 @@ impl Failure {
             "files": Dependencies::seen().to_json(),
             "failed_at_ms": now_ms,
             "lost": error.is_lost(),
+            "observed": files::has_seen_all(),
             "code": error.kind().code(),
             "message": error.what(),
             "fix": error.how_to_fix(),
@@ -42,11 +57,13 @@ impl Failure {
     pub(super) fn read(content: &[u8]) -> Option<Failure> {
         let record: Value = serde_json::from_slice(content).ok()?;
         let text = |name: &str| record.get(name).and_then(Value::as_str);
+        let is = |name: &str| record.get(name).and_then(Value::as_bool).unwrap_or(false);
         Some(Failure {
             request: text("request")?.to_owned(),
             files: Dependencies::read(record.get("files")?)?,
             time_ms: record.get("failed_at_ms")?.as_i64()?,
-            is_lost: record.get("lost").and_then(Value::as_bool).unwrap_or(false),
+            is_lost: is("lost"),
+            is_observed: is("observed"),
             kind: Kind::from_code(text("code")?)?,
             message: text("message")?.to_owned(),
             fix: text("fix")?.to_owned(),
@@ -65,10 +82,15 @@ impl Failure {
         self.request == request && !self.is_lost && self.files.are_unchanged()
     }
 
-    /// Whether the failure is a refusal that is still remembered.
-    pub(super) fn is_recent(&self, now_ms: i64) -> bool {
+    /// Whether the failure is one of these refusals and is still remembered.
+    pub(super) fn is_recent(&self, refusals: Refusals, now_ms: i64) -> bool {
+        let is_meant = match refusals {
+            Refusals::None => false,
+            Refusals::Observed => self.is_observed,
+            Refusals::All => true,
+        };
         let since = now_ms.saturating_sub(self.time_ms);
-        self.kind == Kind::Denied && (0..REMEMBERED_MS).contains(&since)
+        is_meant && self.kind == Kind::Denied && (0..REMEMBERED_MS).contains(&since)
     }
 
     /// The error that a run reports if it starts later.

@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 use std::sync::Arc;
 
 use super::CachedFile;
-use super::failure::{Failure, is_record};
+use super::failure::{Failure, Refusals, is_record};
 use crate::error::Error;
 use crate::files::ownership::{LIMIT, is_blank};
 use crate::show;
@@ -27,11 +27,7 @@ impl CachedFile {
     /// # Errors
     /// The failure of the run that held the lock while this run waited, or a refusal that is
     /// remembered.
-    pub(super) fn lock(
-        &self,
-        remembers_refusals: bool,
-        world: &World,
-    ) -> Result<Option<Lock>, Error> {
+    pub(super) fn lock(&self, refusals: Refusals, world: &World) -> Result<Option<Lock>, Error> {
         if self.path.symlink_metadata().is_ok_and(|file| !file.is_file()) {
             world.log.line(format!("{} is not a regular file", show::path(&self.path)));
             return Ok(None);
@@ -49,7 +45,7 @@ impl CachedFile {
         match lock.failure() {
             Some(failure) if !failure.concerns(&self.request) => Ok(Some(lock)),
             Some(failure) if lock.waited && failure.time_ms >= start => Err(failure.error()),
-            Some(failure) if remembers_refusals && failure.is_recent(world.clock.now_ms()) => {
+            Some(failure) if failure.is_recent(refusals, world.clock.now_ms()) => {
                 Err(failure.remembered())
             }
             _ => Ok(Some(lock)),
@@ -67,7 +63,7 @@ impl Lock {
     /// The remembered refusal of this request, if there is one.
     pub fn refusal(&self, request: &str, world: &World) -> Option<Error> {
         let failure = self.failure().filter(|failure| failure.concerns(request))?;
-        failure.is_recent(world.clock.now_ms()).then(|| failure.remembered())
+        failure.is_recent(Refusals::All, world.clock.now_ms()).then(|| failure.remembered())
     }
 
     /// Shares a failure with the runs that wait for this lock to make the same request, and

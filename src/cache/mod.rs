@@ -27,6 +27,7 @@ pub mod private;
 
 use std::path::{Path, PathBuf};
 
+pub use self::failure::Refusals;
 pub use self::lock::Lock;
 use crate::error::{Error, Kind};
 use crate::files;
@@ -221,8 +222,8 @@ pub enum Obtained<T> {
 pub struct Fetching<'a, T> {
     /// Fetches the token.
     pub fetch: &'a dyn Fn() -> Result<T, Error>,
-    /// Whether a refusal is remembered.
-    pub remembers_refusals: bool,
+    /// Which refusals of earlier runs are reported without a new attempt.
+    pub refusals: Refusals,
 }
 
 /// Returns the cached token, or fetches one token that all concurrent runs share. Without `reuse`, a
@@ -288,7 +289,7 @@ fn fetch_once<T: Cached>(
     world: &World,
     fetching: &Fetching<T>,
 ) -> Result<Obtained<T>, Error> {
-    let lock = file.map_or(Ok(None), |file| file.lock(fetching.remembers_refusals, world))?;
+    let lock = file.map_or(Ok(None), |file| file.lock(fetching.refusals, world))?;
     match file_to_read.map_or(Content::Nothing, |file| file.read(world)) {
         Content::Fresh(token) => return Ok(Obtained::Cached(token)),
         Content::Stale(token) if is_of_another_run(&token, first, lock.as_ref(), world) => {

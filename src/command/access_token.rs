@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::{After, CommandInfo, Invocation};
-use crate::client::credentials::{CredentialOptions, Credentials, Entry, Hop};
+use crate::client::credentials::{CredentialOptions, Credentials, Entry};
 use crate::configuration::GOOGLEAPIS;
 use crate::context::Context;
 use crate::contract::exit::Output;
@@ -144,22 +144,20 @@ impl Options {
         let lifetime = self.lifetime.as_ref().map(|Seconds(seconds)| *seconds);
         let user = self.subject.as_deref();
         let endpoint = self.oauth_endpoint.as_ref();
-        let hop = credentials.hops.last();
-        if hop.is_none() && self.cache_file.is_none() {
-            return credentials.access_token(&scopes, MIN_LIFE, cx);
-        }
-        let (identity, endpoint_text) = (hop.map(Hop::identity), endpoint.map(Url::as_typed));
+        let file = self.cache_file.as_deref();
+        let Some(hop) = credentials.hops.last() else {
+            return credentials.of_no_account(&scopes, MIN_LIFE, file, cx);
+        };
+        let (identity, endpoint_text) = (hop.identity(), endpoint.map(Url::as_typed));
         let request = format!(
             "access token of {identity:?} {scopes:?} {lifetime:?} {user:?} {endpoint_text:?}"
         );
-        let entry =
-            Entry { file: self.cache_file.as_deref(), ..Entry::new("access-token", &request) };
-        let token = credentials.cached(entry, cx, &|| match (hop, user) {
-            (None, _) => credentials.access_token(&scopes, MIN_LIFE, cx),
-            (_, None) => credentials.with_account(cx, |account| {
+        let entry = Entry { file, ..Entry::new("access-token", &request) };
+        let token = credentials.cached(entry, cx, &|| match user {
+            None => credentials.with_account(cx, |account| {
                 Ok(account.access_token(&scopes, lifetime, "--scope and --lifetime")?)
             }),
-            (_, Some(user)) => credentials.with_account(cx, |account| {
+            Some(user) => credentials.with_account(cx, |account| {
                 let endpoint = (endpoint, "--oauth-endpoint");
                 domain_wide_delegation::access_token(account, user, &scopes.join(" "), endpoint, cx)
             }),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::access_token::{FORMAT, printed};
 use super::{After, CommandInfo, Invocation};
-use crate::cache::{CachedFile, Fetching};
+use crate::cache::{CachedFile, Fetching, Refusals};
 use crate::client::credentials::{CredentialOptions, Credentials};
 use crate::context::Context;
 use crate::contract::destination::Destination;
@@ -129,7 +129,7 @@ impl ToFile<'_> {
         self.destination.document(
             reuses_cache,
             cx,
-            &Fetching { fetch: &fetch, remembers_refusals: false },
+            &Fetching { fetch: &fetch, refusals: Refusals::None },
         )
     }
 }

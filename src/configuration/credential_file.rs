@@ -289,7 +289,10 @@ fn other_type(found: &str, path: &Path, inside: &str) -> Error {
                 .to_owned(),
         ),
         _ => {
-            let cause = "its type is not supported".to_owned();
+            // A text of another form may be a secret.
+            let is_type = found.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            let shown = if is_type { format!(" {}", show::value(found)) } else { String::new() };
+            let cause = format!("its type{shown} is not supported");
             let name = found.trim().to_ascii_lowercase().replace('-', "_");
             let known = nearest(&name, TYPES.iter().copied());
             let fix = known.map(|known| format!("set type to {known}"));

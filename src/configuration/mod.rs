@@ -11,6 +11,7 @@ pub mod credential_file;
 pub mod credential_source;
 pub mod duplicates;
 mod firmware;
+pub mod google_host;
 mod members;
 pub mod pool_provider;
 pub mod search;

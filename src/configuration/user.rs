@@ -8,13 +8,22 @@
 use std::path::{Path, PathBuf};
 
 use super::GOOGLEAPIS;
+use super::google_host::is_google;
 use super::members::Members;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::http::Url;
+use crate::options::grammar::is_domain;
 use crate::secret::Secret;
 
 /// The token endpoint for Google accounts.
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
+
+/// Token endpoints for Google accounts in files that old tools wrote.
+const OLD_TOKEN_URLS: [&str; 3] = [
+    "https://accounts.google.com/o/oauth2/token",
+    "https://www.googleapis.com/oauth2/v3/token",
+    "https://www.googleapis.com/oauth2/v4/token",
+];
 
 /// The credentials of a user.
 #[derive(Debug)]
@@ -64,6 +73,50 @@ impl UserCredentials {
         })
     }
 
+    /// Refuses a `token_uri` that is neither Google's, of the universe of the file, nor on this host: a
+    /// refresh token works until it is revoked, and google-auth ignores `token_uri`. All clients use the
+    /// `token_url` of a workforce user, which may name a gateway.
+    ///
+    /// # Errors
+    /// `CONFIGURATION` with the endpoint to use.
+    pub fn require_google(&self) -> Result<(), Error> {
+        let (service, path) = self.endpoint();
+        let host = self.token_url.host();
+        let is_usual =
+            [GOOGLEAPIS, &self.universe].iter().any(|domain| is_google(host, service, domain));
+        let is_allowed = self.is_workforce || self.has_old_token_url() || self.token_url.is_local();
+        if is_usual || is_allowed {
+            return Ok(());
+        }
+        let member = self.token_url_member();
+        let universe = Some(self.universe.as_str()).filter(|universe| is_domain(universe));
+        let universe = universe.unwrap_or(GOOGLEAPIS);
+        let what = format!("the refresh token is not sent to {host}");
+        Err(Error::new(Kind::Configuration, what)
+            .cause(format!("{member} is not a URL of Google"))
+            .fix(format!("set {member} to https://{service}.{universe}{path}")))
+    }
+
+    /// Whether the token endpoint is one in a file that an old tool wrote.
+    pub fn has_old_token_url(&self) -> bool {
+        !self.is_workforce && OLD_TOKEN_URLS.contains(&self.token_url.as_typed())
+    }
+
+    /// The service and the path of the token endpoint.
+    pub fn endpoint(&self) -> (&'static str, &'static str) {
+        if self.is_workforce { ("sts", "/v1/oauthtoken") } else { ("oauth2", "/token") }
+    }
+
+    /// The name of the user in an IAM policy, for messages.
+    pub fn member(&self) -> &'static str {
+        match self.is_workforce {
+            true => {
+                "principal://iam.googleapis.com/locations/global/workforcePools/POOL/subject/SUBJECT"
+            }
+            false => "user:EMAIL",
+        }
+    }
+
     /// The member with the URL of the token endpoint.
     pub fn token_url_member(&self) -> &'static str {
         if self.is_workforce { "token_url" } else { "token_uri" }
@@ -72,5 +125,40 @@ impl UserCredentials {
     /// What identifies these credentials without the refresh token.
     pub fn identity(&self) -> [&str; 3] {
         [self.token_url.as_typed(), &self.client_id, self.client_secret.expose()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_refresh_token_of_a_google_account_is_sent_only_to_google_or_to_this_host() {
+        for (is_workforce, url, is_sent) in [
+            (false, "https://oauth2.googleapis.com/token", true),
+            (false, "https://oauth2-mine.p.googleapis.com/token", true),
+            (false, "https://oauth2.example.goog/token", true),
+            (false, "https://accounts.google.com/o/oauth2/token", true),
+            (false, "http://127.0.0.1:8080/token", true),
+            (false, "https://storage.googleapis.com/token", false),
+            (false, "https://oauth2.example.com/token", false),
+            (false, "https://accounts.google.com/o/oauth2/token/x", false),
+            (true, "https://sts.googleapis.com/v1/oauthtoken", true),
+            (true, "https://sts.example.goog/v1/oauthtoken", true),
+            (true, "https://sts.gateway.example.com/v1/oauthtoken", true),
+        ] {
+            let user = UserCredentials {
+                path: PathBuf::new(),
+                inside: None,
+                is_workforce,
+                token_url: Url::parse(url).unwrap(),
+                client_id: String::new(),
+                client_secret: Secret::new(""),
+                refresh_token: Secret::new(""),
+                universe: "example.goog".to_owned(),
+                quota_project: None,
+            };
+            assert_eq!(user.require_google().is_ok(), is_sent, "{url}");
+        }
     }
 }

@@ -210,7 +210,8 @@ mod tests {
         let new = jwt(r#"{"iss":"i","sub":"s","exp":2}"#);
         let other = jwt(r#"{"iss":"i","sub":"t","exp":2}"#);
         let of = |content: &str, is_private, new: Option<&str>| {
-            is_token_file(&Existing { content: content.as_bytes(), is_private }, new)
+            let content = content.as_bytes();
+            is_token_file(&Existing { content, whole: content, is_private }, new)
         };
         assert!(of(&old, true, Some(&new)));
         assert!(of(&old, true, None));

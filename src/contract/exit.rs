@@ -224,9 +224,13 @@ impl Exit {
     }
 
     /// Prints a part of the output early, for a user or for a tool that responds to it.
-    pub fn show(&self, text: &str) {
-        if !self.0.printed.load(Ordering::SeqCst) {
-            let _ = write_stdout(text);
+    ///
+    /// # Errors
+    /// `CONFIGURATION` if it cannot be written.
+    pub fn show(&self, text: &str) -> Result<(), Error> {
+        match self.0.printed.load(Ordering::SeqCst) {
+            true => Ok(()),
+            false => write_stdout(text).map_err(not_written),
         }
     }
 

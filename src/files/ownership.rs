@@ -119,6 +119,8 @@ pub struct Existing<'a> {
     /// The content, without a byte order mark, and without NUL characters and white space at its
     /// ends. At most [`LIMIT`] bytes.
     pub content: &'a [u8],
+    /// The same with everything at its ends.
+    pub whole: &'a [u8],
     /// Whether the file belongs to this user and nobody else can access it, as with all files that
     /// this program writes.
     pub is_private: bool,
@@ -165,7 +167,7 @@ pub fn require_replaceable(
     (&file).take(LIMIT as u64).read_to_end(&mut bytes)?;
     let content = trimmed(&bytes);
     let is_blank = content.is_empty() && is_blank_to_the_end(file)?;
-    let is_ours = |is_private| is_ours(&Existing { content, is_private });
+    let is_ours = |is_private| is_ours(&Existing { content, whole: &bytes, is_private });
     match is_blank || is_ours(is_private) {
         true => Ok(()),
         false if is_ours(true) => Err(Refusal::NotPrivate),

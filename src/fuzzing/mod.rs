@@ -180,7 +180,7 @@ fn output_file(input: &[u8]) -> Vec<String> {
             Ok(written.expose())
         );
     }
-    let file = Existing { content: input, is_private: true };
+    let file = Existing { content: input, whole: input, is_private: true };
     existing::is_document_file(&file, None);
     existing::is_token_file(&file, None);
     existing::is_token_file(&file, Some("a.b.c"));

@@ -225,8 +225,9 @@ mod tests {
 
     #[test]
     fn only_a_cache_file_is_recognized() {
-        let is_ours =
-            |content: &[u8]| AccessToken::is_ours(&Existing { content, is_private: true }, None);
+        let is_ours = |content: &[u8]| {
+            AccessToken::is_ours(&Existing { content, whole: content, is_private: true }, None)
+        };
         let file = token(Some(3600)).to_file("d");
         for length in 80..=file.expose().len() {
             assert!(is_ours(&file.expose().as_bytes()[..length]), "{length}");

@@ -39,6 +39,7 @@ pub fn refresh(
     cx: &Context,
     store: impl FnOnce(&Secret) -> Result<(), Error>,
 ) -> Result<Refreshed, Error> {
+    user.require_google()?;
     let (url, member) = (&user.token_url, user.token_url_member());
     let mut post = Request::post(url, member)
         .header("Accept", "application/json")

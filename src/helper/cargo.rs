@@ -74,14 +74,14 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
         return Err(call.wrong_words(&INFO));
     }
     call.exit.set_form(ANSWERED);
-    call.exit.show(HELLO);
+    call.exit.show(HELLO)?;
     let timeout = options::Options::new(&call.values).timeout();
     let mut input = input::stdin();
     // The first request must arrive before the deadline of the run.
     while let Some(line) = input::line(&mut input, || {
         call.exit.at_deadline(Deadline::after(timeout));
     })? {
-        call.exit.show(&answer(get(&line, call, cx)));
+        call.exit.show(&answer(get(&line, call, cx)))?;
         call.exit.at_deadline(Deadline::after(IDLE));
     }
     Ok(String::new().into())

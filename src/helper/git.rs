@@ -86,8 +86,17 @@ impl<'a> Request<'a> {
         // A line break inside a value would begin an attribute for another host (CVE-2020-5260).
         let parsed =
             lines.map(|line| line.split_once('=').filter(|_| !line.contains(['\r', '\0'])));
-        let wrong = || wrong("has a line that is not NAME=VALUE");
-        parsed.collect::<Option<_>>().map(Request).ok_or_else(wrong)
+        let wrong_line = || wrong("has a line that is not NAME=VALUE");
+        let attributes: Vec<_> = parsed.collect::<Option<_>>().ok_or_else(wrong_line)?;
+        // The other values may come from a server.
+        let is_of_url = |name| ["protocol", "host", "path", "username"].contains(&name);
+        match attributes
+            .iter()
+            .find(|(name, value)| is_of_url(name) && value.contains(char::is_control))
+        {
+            Some((name, _)) => Err(wrong(&format!("has a control character in {name}"))),
+            None => Ok(Request(attributes)),
+        }
     }
 
     /// The value of an attribute. A later value replaces an earlier one.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::command_line::SourceLine;
 use super::{Source, SourceInfo};
-use crate::cache::{CachedFile, Fetching};
+use crate::cache::{CachedFile, Fetching, Refusals};
 use crate::context::Context;
 use crate::contract::destination::Destination;
 use crate::contract::document::Document;
@@ -121,7 +121,7 @@ impl Fetch {
 
     fn obtain(&self, reuse: bool, cx: &Context) -> Result<Document, Error> {
         let fetch = || self.new_document(cx).map_err(|error| cx.explained(error));
-        let fetching = Fetching { fetch: &fetch, remembers_refusals: true };
+        let fetching = Fetching { fetch: &fetch, refusals: Refusals::All };
         self.destination.document(reuse, cx, &fetching)
     }
 

@@ -11,6 +11,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from xml.etree import ElementTree
@@ -174,6 +175,14 @@ def test_cached_credentials_outlast_the_window_in_which_boto3_asks_again(tools, 
     tools.profile(f"--region={tools.aws.sts.region}", f"--duration={duration}")
     tools.boto3(times=3)
     assert len(tools.exchanges()) == 1 + renewed
+
+
+def test_fifty_at_once_use_one_session(tools):
+    """A script can start this many AWS CLIs."""
+    with ThreadPoolExecutor(50) as threads:
+        runs = list(threads.map(lambda _: helper(tools), range(50)))
+    assert {(run.status, run.stderr) for run in runs} == {(0, "")}, runs[0].described()
+    assert len({run.stdout for run in runs}) == len(tools.exchanges()) == len(tools.commands.sts.iam.calls) == 1
 
 
 def test_another_audience_and_session(tools):

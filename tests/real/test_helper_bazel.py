@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -122,6 +123,14 @@ def test_wrong_requests(bazel, sts, request_, words, said):
     status, stdout, stderr = bazel.run(request_, *words)
     assert (status, stdout, stderr.count("\n")) == (2, "", 1) and said in stderr and "hunter2" not in stderr
     assert sts.requests == []
+
+
+def test_fifty_at_once_use_one_token(bazel, sts):
+    """Bazel asks for each server, and several builds can run on one host."""
+    with ThreadPoolExecutor(50) as threads:
+        runs = list(threads.map(lambda _: bazel.run(json.dumps({"uri": GOOGLE})), range(50)))
+    assert len({stdout for _, stdout, _ in runs}) == 1 and {(status, stderr) for status, _, stderr in runs} == {(0, "")}
+    assert len(sts.exchanges) == len(sts.iam.calls) == 1
 
 
 def test_a_token_is_renewed(bazel, commands, sts, audience, tmp_path, monkeypatch):

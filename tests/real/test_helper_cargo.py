@@ -11,6 +11,7 @@ import io
 import json
 import subprocess
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -155,10 +156,34 @@ def test_nothing_is_stored(tools, words):
     assert "not supported" in failed.stderr
 
 
+REQUEST = json.dumps({"v": 1, "kind": "get", "operation": "read",
+                      "registry": {"index-url": f"sparse+https://{REGISTRY}{PATH}"}, "args": []}) + "\n"  # fmt: skip
+
+
+def token(answers: str) -> str:
+    """The access token in the second line, after the greeting."""
+    return json.loads(answers.splitlines()[1])["Ok"]["token"].removeprefix("Bearer ")
+
+
+def test_a_token_is_renewed(tools, sts):
+    """A token of one hour is used until it is valid for less than five to ten minutes."""
+    need("faketime")
+    for later, exchanges in [("+0m", 1), ("+45m", 1), ("+56m", 2)]:
+        done = tools.run("faketime", "-f", later, tools.bin / "wif-token", "--cargo-plugin", input=REQUEST)
+        assert token(done.stdout) == list(sts.impersonated)[-1] and len(sts.iam.calls) == exchanges, later
+
+
+def test_fifty_at_once_use_one_token(tools, sts):
+    """cargo starts a provider for each registry."""
+    with ThreadPoolExecutor(50) as threads:
+        runs = list(threads.map(lambda _: tools.run("wif-token", "--cargo-plugin", input=REQUEST), range(50)))
+    assert {token(run.stdout) for run in runs} == set(sts.impersonated) and {run.stderr for run in runs} == {""}
+    assert len(sts.exchanges) == len(sts.iam.calls) == 1
+
+
 def test_fifty_requests_on_one_connection(tools, sts):
     """The program responds to each request, and ends when cargo closes standard input."""
-    request = {"v": 1, "kind": "get", "operation": "read", "registry": {"index-url": f"sparse+https://{REGISTRY}{PATH}"}, "args": []}
-    done = tools.run("wif-token", "--cargo-plugin", input=(json.dumps(request) + "\n") * 50)
+    done = tools.run("wif-token", "--cargo-plugin", input=REQUEST * 50)
     hello, *answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert hello == {"v": [1]} and len(answers) == 50 and done.stderr == ""
     for answer in answers:

@@ -15,7 +15,7 @@ import pytest
 
 from standins.guarded import Guarded
 from standins.loopback import Answer, Request
-from support.places import CACHE, PYTHON, missing
+from support.places import CACHE, PYTHON, missing, need
 from support.tools import Tools
 
 INDEX, FOREIGN = "europe-python.pkg.dev", "pypi.example.test"
@@ -183,6 +183,14 @@ def test_fifty_concurrent_runs_use_one_token(tools, sts):
         runs = list(threads.map(lambda _: tools.run("keyring", "get", INDEX, USER, input=""), range(50)))
     assert {run.stdout for run in runs} == {f"{list(sts.impersonated)[-1]}\n"} and {run.stderr for run in runs} == {""}
     assert len(sts.exchanges) == len(sts.iam.calls) == 1
+
+
+def test_a_token_is_renewed(tools, sts):
+    """A token of one hour is used until it is valid for less than five to ten minutes."""
+    need("faketime")
+    for later, exchanges in [("+0m", 1), ("+45m", 1), ("+56m", 2)]:
+        found = tools.run("faketime", "-f", later, tools.bin / "keyring", "get", INDEX, USER, input="").stdout
+        assert found == f"{list(sts.impersonated)[-1]}\n" and len(sts.iam.calls) == exchanges, later
 
 
 def test_nothing_is_stored(tools):

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Credentials, Hop, Origin};
-use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained, private};
+use crate::cache::{self, Cached, CachedFile, Fetching, IsOurs, Obtained, Refusals, private};
 use crate::client::certificate::Identity;
 use crate::client::{subject_token, token_cache};
 use crate::context::Context;
@@ -21,6 +21,8 @@ pub struct Entry<'a> {
     pub request: &'a str,
     /// Which token is used.
     pub reuse: Reuse,
+    /// Which refusals of earlier runs are reported, if cached tokens may be used.
+    pub refusals: Refusals,
     /// Which files may be replaced.
     pub is_ours: IsOurs,
     /// The file, if it is not in the private cache.
@@ -34,7 +36,8 @@ impl<'a> Entry<'a> {
     pub fn new(kind: &'static str, request: &'a str) -> Entry<'a> {
         let is_ours = AccessToken::is_ours;
         let reuse = Reuse::For(MIN_LIFE);
-        Entry { kind, request, reuse, is_ours, file: None, identity: None }
+        let refusals = Refusals::None;
+        Entry { kind, request, reuse, refusals, is_ours, file: None, identity: None }
     }
 }
 
@@ -59,8 +62,9 @@ impl Credentials {
         fetch: &dyn Fn() -> Result<T, Error>,
     ) -> Result<(T, bool), Error> {
         let file = self.file(entry, cx)?;
-        let fetching = Fetching { fetch, remembers_refusals: false };
         let reuse = self.reuses_cache && !matches!(entry.reuse, Reuse::Never);
+        let fetching =
+            Fetching { fetch, refusals: if reuse { entry.refusals } else { Refusals::None } };
         Ok(match cache::obtain(file.as_ref(), reuse, cx, &fetching)? {
             Obtained::Cached(token) => (token, true),
             Obtained::New(token, _lock) => {

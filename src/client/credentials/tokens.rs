@@ -2,8 +2,10 @@
 //! token of the previous one.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use super::{Credentials, Entry, Hop, Origin, Reuse};
+use crate::cache::Refusals;
 use crate::client::certificate::Identity;
 use crate::client::{federated, user_token};
 use crate::configuration::Impersonation;
@@ -14,6 +16,17 @@ use crate::google::access_token::{AccessToken, MIN_LIFE};
 use crate::google::service_account::ServiceAccount;
 use crate::secret::Secret;
 use crate::token::jwt;
+
+/// A token that authorizes the request for another, or that is the result itself.
+#[derive(Clone, Copy)]
+struct Bearer<'a> {
+    /// The service accounts from the origin to the owner of the token.
+    hops: &'a [Hop],
+    scopes: &'a [String],
+    reuse: Reuse,
+    /// The file that caches it, if it is not one of the private cache.
+    file: Option<&'a Path>,
+}
 
 impl Credentials {
     /// Returns an access token with these scopes. A cached token is used if it is still valid for
@@ -28,7 +41,7 @@ impl Credentials {
         cx: &Context,
     ) -> Result<AccessToken, Error> {
         if self.hops.is_empty() {
-            return Ok(self.bearer(scopes, Reuse::For(min_life), None, cx)?.0);
+            return self.of_no_account(scopes, min_life, None, cx);
         }
         let request = self.request(scopes);
         let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
@@ -36,6 +49,22 @@ impl Credentials {
             self.with_account(cx, |account| Ok(account.access_token(scopes, None, "--scope")?))
         })
         .map(|(token, _)| token)
+    }
+
+    /// Returns an access token of the origin, for credentials without a service account. The token is
+    /// cached in `file` instead of the private cache.
+    ///
+    /// # Errors
+    /// The errors of [`Credentials::access_token`].
+    pub fn of_no_account(
+        &self,
+        scopes: &[String],
+        min_life: i64,
+        file: Option<&Path>,
+        cx: &Context,
+    ) -> Result<AccessToken, Error> {
+        let wanted = Bearer { hops: &[], scopes, reuse: Reuse::For(min_life), file };
+        Ok(self.bearer(&wanted, None, cx)?.0)
     }
 
     /// Identifies the request of [`Credentials::access_token`] for the cache.
@@ -131,15 +160,31 @@ impl Credentials {
         cx: &Context,
         call: impl Fn(&ServiceAccount) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let delegates = self.hops.last().map_or_else(Vec::new, |hop| hop.delegates.clone());
         let account = self.account(cx)?;
         let identity = self.identity(cx)?;
+        let (hop, before) = match self.hops.split_last() {
+            Some((hop, before)) => (hop, before),
+            None => (&Hop { account, delegates: Vec::new() }, &[][..]),
+        };
+        self.with_hop(hop, before, identity.as_ref(), cx, call)
+    }
+
+    /// The same for the service account of a hop, with these hops before it.
+    fn with_hop<T>(
+        &self,
+        hop: &Hop,
+        before: &[Hop],
+        identity: Option<&Identity>,
+        cx: &Context,
+        call: impl Fn(&ServiceAccount) -> Result<T, Error>,
+    ) -> Result<T, Error> {
         let service_account = |reuse| {
             let scopes = [CLOUD_PLATFORM.to_owned()];
-            let (bearer, is_cached) = self.bearer(&scopes, reuse, identity.as_ref(), cx)?;
+            let wanted = Bearer { hops: before, scopes: &scopes, reuse, file: None };
+            let (bearer, is_cached) = self.bearer(&wanted, identity, cx)?;
             let member = bearer.member.clone().unwrap_or_else(|| "principal:…".to_owned());
-            let (account, delegates) = (Cow::Borrowed(&account), delegates.clone());
-            let cx = identity.as_ref().map_or(cx, |identity| &identity.cx);
+            let (account, delegates) = (Cow::Borrowed(&hop.account), hop.delegates.clone());
+            let cx = identity.map_or(cx, |identity| &identity.cx);
             Ok::<_, Error>((ServiceAccount { account, delegates, bearer, member, cx }, is_cached))
         };
         let (first, is_cached) = service_account(Reuse::For(MIN_LIFE))?;
@@ -152,36 +197,33 @@ impl Credentials {
         }
     }
 
-    /// Gets the access token of the account before the last one, or of the origin if there is no
-    /// such account. Also returns whether the token was cached.
+    /// Gets an access token of the last of these hops, or of the origin if there are none. Also
+    /// returns whether the token was cached.
     fn bearer(
         &self,
-        scopes: &[String],
-        reuse: Reuse,
+        wanted: &Bearer,
         identity: Option<&Identity>,
         cx: &Context,
     ) -> Result<(AccessToken, bool), Error> {
-        let before = self.hops.split_last().map_or(&[][..], |(_, before)| before);
-        if let (Origin::MetadataServer(_), []) = (&self.origin, before) {
+        let Bearer { hops, scopes, reuse, file } = *wanted;
+        if let (Origin::MetadataServer(_), [], None) = (&self.origin, hops, file) {
             return Ok((self.of_origin(scopes, None, cx)?, false));
         }
-        let request = self.request_of_bearer(before, scopes);
-        let entry = Entry { reuse, identity, ..Entry::new("access-token", &request) };
-        self.cached(entry, cx, &|| {
+        let request = self.request_of_bearer(hops, scopes);
+        // A refusal by the identity provider is remembered, so that it does not lock the account.
+        let refusals = if hops.is_empty() { Refusals::Observed } else { Refusals::None };
+        let entry = Entry::new("access-token", &request);
+        self.cached(Entry { reuse, refusals, file, identity, ..entry }, cx, &|| {
             let loaded = if identity.is_none() { self.identity(cx)? } else { None };
             let identity = identity.or(loaded.as_ref());
-            let mut bearer = self.of_origin(scopes, identity, cx)?;
-            let cx = identity.map_or(cx, |identity| &identity.cx);
-            let cloud_platform = [CLOUD_PLATFORM.to_owned()];
-            for Hop { account, delegates } in before {
-                let (name, delegates) = (&account.account, delegates.clone());
-                let member = bearer.member.take().unwrap_or_default();
-                let account = Cow::Borrowed(account);
-                let account = ServiceAccount { account, delegates, bearer, member, cx };
-                bearer = account.access_token(&cloud_platform, None, "the credential file")?;
-                bearer.member = Some(format!("serviceAccount:{name}"));
-            }
-            Ok(bearer)
+            let Some((hop, before)) = hops.split_last() else {
+                return self.of_origin(scopes, identity, cx);
+            };
+            let token = self.with_hop(hop, before, identity, cx, |account| {
+                Ok(account.access_token(scopes, None, "the credential file")?)
+            })?;
+            let member = Some(format!("serviceAccount:{}", hop.account.account));
+            Ok(AccessToken { member, ..token })
         })
     }
 
@@ -203,7 +245,7 @@ impl Credentials {
                 // The source of an impersonation gets all scopes that the user granted.
                 let scopes = if self.hops.is_empty() { scopes } else { &[] };
                 let mut token = user_token::get(user, scopes, cx)?.token;
-                token.member = Some("user:EMAIL".to_owned());
+                token.member = Some(user.member().to_owned());
                 Ok(token)
             }
         }

@@ -139,7 +139,8 @@ fn output(report: &Report, format: Format) -> (String, u8) {
 /// the check `link`, it prints the rest of the report, with the failure of that check.
 fn next(link: &'static str, report: &mut Report, invocation: &Invocation) {
     if let Some(text) = report.show() {
-        invocation.exit.show(&text);
+        // A failure is reported with the rest of the report.
+        let _ = invocation.exit.show(&text);
     }
     let (report, format) = (report.clone(), invocation.format);
     invocation.exit.if_unfinished(move |error| {

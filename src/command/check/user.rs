@@ -27,7 +27,7 @@ pub(super) fn check(check: &Check, user: &UserCredentials, report: &mut Report) 
     check.next("refresh token", report);
     let token = refresh(check, user, report);
     google::check_accounts(check, report);
-    google::impersonate_all(token, "user:EMAIL".to_owned(), check, report);
+    google::impersonate_all(token, user.member().to_owned(), check, report);
 }
 
 /// Uses the refresh token. Returns the access token, or why there is none.
@@ -64,22 +64,20 @@ fn refresh(
 /// Checks the token endpoint, which receives the refresh token.
 fn token_service(user: &UserCredentials, universe: &str, report: &mut Report) {
     let (link, url, member) = (TOKEN_SERVICE, &user.token_url, user.token_url_member());
-    if !user.is_workforce && OLD_TOKEN_URLS.contains(&url.as_typed()) {
+    if user.has_old_token_url() {
         report.ok(link, url.to_string());
         return;
     }
-    let (service, path) =
-        if user.is_workforce { ("sts", "/v1/oauthtoken") } else { ("oauth2", "/token") };
+    let (service, path) = user.endpoint();
     let (path, mtls) = (path.to_owned(), false);
-    Address { link, member, url, service, path, mtls }.check(universe, report);
+    let address = Address { link, member, url, service, path, mtls };
+    match (address.problem(universe), user.require_google()) {
+        (Some((false, ..)), Err(error)) => {
+            report.error(link, &error);
+        }
+        _ => address.check(universe, report),
+    }
 }
-
-/// Token endpoints for Google accounts in files that old tools wrote.
-const OLD_TOKEN_URLS: [&str; 3] = [
-    "https://accounts.google.com/o/oauth2/token",
-    "https://www.googleapis.com/oauth2/v3/token",
-    "https://www.googleapis.com/oauth2/v4/token",
-];
 
 /// Reports whether the user granted access to Google Cloud, if the response lists the scopes.
 fn scopes(granted: Option<&str>, user: &UserCredentials, report: &mut Report) {

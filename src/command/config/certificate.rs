@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value, json};
 
-use super::{Options, check_trust, document, host, is_configuration, publish, written};
+use super::{
+    Options, as_written, check_trust, document, host, is_configuration, layout, publish, written,
+};
 use crate::command::Invocation;
 use crate::command::config::gcloud;
 use crate::configuration::certificate_config;
@@ -95,8 +97,8 @@ pub(super) fn run(
     }
     let source = json!({ "certificate": source });
     let common = options::Options::new(&invocation.values);
-    let config = format!("{:#}\n", document::of(options, &common, source, provider, &trust)?);
-    publish(&certificate_config, &format!("{certificates:#}\n"), option, is_ours)?;
+    let config = layout(&document::of(options, &common, source, provider, &trust)?);
+    publish(&certificate_config, &layout(&certificates), option, is_ours)?;
     let Some(out) = options.out.as_deref().filter(|path| !files::is_stdout(path)) else {
         return Ok(config.into());
     };
@@ -155,10 +157,10 @@ fn trust(certificate: &Path) -> Trust {
     Trust { principal: name.filter(is_printable), ..Trust::x509() }
 }
 
-/// Whether a file contains only the paths of a certificate and its key. A file with keys of the
-/// Enterprise Certificate Proxy is not replaced.
+/// Whether a file is a certificate configuration as this command writes it: it contains only the paths
+/// of a certificate and its key. A file with keys of the Enterprise Certificate Proxy is not replaced.
 fn is_ours(existing: &Existing<'_>) -> bool {
-    let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
+    let value = as_written(existing).unwrap_or_default();
     let configs = value.get("cert_configs");
     [(Some(&value), "cert_configs"), (configs, "workload")].into_iter().all(|(value, name)| {
         let members = value.and_then(Value::as_object);

@@ -14,6 +14,20 @@ use crate::options::{self, Seconds};
 use crate::source::trust::{Provider, Trust};
 use crate::token::TokenType;
 
+/// The members of a configuration.
+pub(super) const MEMBERS: [&str; 10] = [
+    "universe_domain",
+    "type",
+    "audience",
+    "subject_token_type",
+    "token_url",
+    "credential_source",
+    "workforce_pool_user_project",
+    "service_account_impersonation_url",
+    "service_account_impersonation",
+    "token_info_url",
+];
+
 /// How long a client waits for a user by default, in milliseconds.
 const INTERACTIVE_TIMEOUT_MS: u64 = 300_000;
 

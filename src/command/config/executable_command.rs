@@ -189,6 +189,13 @@ fn own_program(given: Option<&Path>, os: Option<HostSystem>, env: &Env) -> Resul
     }
 }
 
+/// Whether a command line runs a source, with its options or with an arguments file.
+pub(super) fn runs_source(line: &str) -> bool {
+    line.split(' ')
+        .nth(1)
+        .is_some_and(|word| source::find(word).is_some() || word.starts_with("--args-file="))
+}
+
 /// Whether a file is an arguments file: the name of a source, and its options.
 fn is_args_file(existing: &Existing<'_>) -> bool {
     let mut lines = std::str::from_utf8(existing.content).unwrap_or_default().lines();

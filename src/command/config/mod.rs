@@ -115,7 +115,7 @@ fn run(invocation: &Invocation, cx: &Context) -> Result<Output, Error> {
         (document::executable(&line, timeout, output_file, trust.interactive)?, None)
     };
     let config = document::of(&options, &common, source, &provider, &trust)?;
-    let config = format!("{config:#}\n");
+    let config = layout(&config);
     let Some(out) = out else { return Ok(config.into()) };
     publish(out, &config, "--out", is_configuration)?;
     let mut text = written("configuration", out);
@@ -227,14 +227,30 @@ fn full_name(name: &str) -> String {
 
 /// Whether a file is a configuration as this command writes it. Only such a file is replaced.
 fn is_configuration(existing: &Existing<'_>) -> bool {
-    let value: Value = serde_json::from_slice(existing.content).unwrap_or_default();
-    let sources = [
-        "/credential_source/executable/command",
-        "/credential_source/file",
-        "/credential_source/certificate",
-    ];
-    value.get("type").is_some_and(|name| name == "external_account")
-        && sources.iter().any(|source| value.pointer(source).is_some())
+    let value = as_written(existing).unwrap_or_default();
+    let members = value.as_object();
+    let source = value.pointer("/credential_source");
+    let member = |name: &str| source.and_then(|source| source.get(name));
+    let command = member("executable").and_then(|executable| executable.get("command"));
+    let file = member("file").and_then(Value::as_str).map(document::file);
+    let is_source = match command {
+        Some(command) => command.as_str().is_some_and(executable_command::runs_source),
+        None => member("certificate").is_some() || (file.is_some() && source == file.as_ref()),
+    };
+    let is_member = |name: &String| document::MEMBERS.contains(&name.as_str());
+    is_source && members.is_some_and(|members| members.keys().all(is_member))
+}
+
+/// The JSON object in a file that has the layout of this command. gcloud writes no line break at the
+/// end, and other programs write other members or layouts.
+fn as_written(existing: &Existing<'_>) -> Option<Value> {
+    let value: Value = serde_json::from_slice(existing.content).ok()?;
+    (layout(&value).as_bytes() == existing.whole).then_some(value)
+}
+
+/// The text of a file.
+fn layout(value: &Value) -> String {
+    format!("{value:#}\n")
 }
 
 /// Writes a file that `option` names.

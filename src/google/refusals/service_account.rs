@@ -151,7 +151,10 @@ fn missing_role(account: &ServiceAccount, method: &str) -> String {
     let (delegates, member) = (&account.delegates, &account.member);
     let account = &account.account.account;
     let role = match method {
-        "generateAccessToken" | "generateIdToken" => "workloadIdentityUser",
+        // The role for federated identities; users and service accounts have the other one.
+        "generateAccessToken" | "generateIdToken" if member.starts_with("principal") => {
+            "workloadIdentityUser"
+        }
         _ => "serviceAccountTokenCreator",
     };
     let Some(first) = delegates.first() else {

@@ -21,6 +21,7 @@ use crate::contract::exit::{FailureForm, Output};
 use crate::error::{Error, Kind};
 use crate::http::Url;
 use crate::options::Seconds;
+use crate::options::grammar::require;
 use crate::secret::Secret;
 use crate::source::aws::role_arn::RoleArn;
 use crate::source::aws::role_session::{self, Fixes, RoleSession};
@@ -88,6 +89,8 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     }
     let options = Options::read(&call.values)?;
     let audience = options.audience.as_deref().unwrap_or(AUDIENCE);
+    let what = "does not consist of 1 to 255 printable ASCII characters without spaces";
+    require(is_client_id(audience), "--audience", what, AUDIENCE)?;
     refuse_loop(cx)?;
     let session = RoleSession::new(&request(&options), cx)?;
     let google_cx = cx.narrowed(|world, _| world.env = world.env.clone().with(IN_HELPER_AWS, "1"));
@@ -107,6 +110,13 @@ fn run(call: &Call, cx: &Context) -> Result<Output, Error> {
     })?;
     let account = RoleArn::parse(&options.role_arn).map_or("", |arn| arn.account);
     Ok(found.to_json(account, found.expiry_for_clients(cx.clock.now(), min_life)).into())
+}
+
+/// Whether an IAM OIDC provider can have this audience as a client ID. Only such an audience can be
+/// compared by a trust policy in every partition.
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddClientIDToOpenIDConnectProvider.html>
+fn is_client_id(audience: &str) -> bool {
+    (1..=255).contains(&audience.len()) && audience.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn request(options: &Options) -> role_session::Request<'_> {
@@ -137,6 +147,9 @@ fn refuse_loop(cx: &Context) -> Result<(), Error> {
 
 /// What to do if AWS STS refuses this ID token for a role.
 fn fixes(token: &Secret, role: &str) -> Fixes {
+    let claims = jwt::claims(token.expose()).unwrap_or_default();
+    let claim = |name: &str| claims.get(name).and_then(|claim| claim.as_str());
+    let audiences = [claim("aud"), claim("azp")].into_iter().flatten().collect::<Vec<_>>();
     Fixes {
         denied: format!(
             "allow the service account in the trust policy of {role}, for example with {}",
@@ -144,8 +157,9 @@ fn fixes(token: &Secret, role: &str) -> Fixes {
         ),
         invalid: format!(
             "set the Federated principal in the trust policy of {role} to accounts.google.com, or \
-             to an IAM OIDC provider for https://accounts.google.com if the AWS partition does not \
-             support Google as a built-in provider"
+             to an IAM OIDC provider for https://accounts.google.com with the client IDs {} if the \
+             AWS partition does not support Google as a built-in provider",
+            audiences.join(" and ")
         ),
         expired: "check that the service account is enabled and that the clock of this host is \
                   correct, then try again"
