@@ -134,9 +134,9 @@ impl Agent {
         let trust = match (&self.settings.tls.authorities, url.is_https()) {
             (_, false) => "without TLS".to_owned(),
             (Some(authorities), true) => format!("trusting {}", authorities.place()),
-            (None, true) => "trusting the authorities of the platform".to_owned(),
+            (None, true) => "trusting the certificate authorities of the platform".to_owned(),
         };
-        format!("{} {way}, {trust}", url.host())
+        format!("connects to {} {way}, {trust}", url.host())
     }
 
     /// The certificate of the server of the latest connection, DER-encoded.
