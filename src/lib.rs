@@ -35,6 +35,7 @@ pub mod helper;
 pub mod hex;
 pub mod http;
 pub mod lock;
+pub mod lookup;
 pub mod program;
 pub mod random;
 mod redaction;

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["error", "time", "shell", "stdio", "terminal"],
     &["files", "random", "token", "x509"],
     &["world"],
-    &["lock", "http", "program"],
+    &["lock", "lookup", "http", "program"],
     &["cache", "context", "options"],
     &["contract", "signing_key"],
     &["configuration", "source"],

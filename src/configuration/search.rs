@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Url;
+use crate::lookup::{Lookup, Search};
 use crate::show;
 use crate::world::HOME;
 
@@ -53,6 +54,20 @@ pub enum Place {
     MetadataServer(Url),
 }
 
+/// How to look in one place.
+type Look = fn(&Context) -> Result<Lookup<Place>, Error>;
+
+const SEARCH: Search = Search {
+    what: "credentials",
+    fix: "add --credentials=FILE, or set GOOGLE_APPLICATION_CREDENTIALS",
+};
+
+const PLACES: [(&str, Look); 3] = [
+    (VARIABLE, in_variable),
+    ("well-known file", in_well_known_file),
+    ("metadata server", at_metadata_server),
+];
+
 /// Finds the credentials. `option` is the value of `--credentials`.
 ///
 /// # Errors
@@ -61,41 +76,58 @@ pub fn search(option: Option<PathBuf>, cx: &Context) -> Result<Place, Error> {
     if let Some(path) = option {
         return Ok(Place::File(path, "--credentials"));
     }
-    if let Some(path) = cx.env.get(VARIABLE).filter(|path| !path.is_empty()) {
-        return Ok(Place::File(path.into(), VARIABLE));
-    }
-    let well_known = well_known(WELL_KNOWN, cx)?;
-    match &well_known {
-        Some((path, place)) if files::exists(path) => {
-            return Ok(Place::File(path.clone(), place));
+    match SEARCH.first(PLACES, |look| look(cx), &cx.log) {
+        Ok((_, place)) => Ok(place),
+        Err(error) if error.kind() == Kind::Absent => {
+            let error = error.of_kind(Kind::Configuration);
+            Err(match fix_other_variable(cx) {
+                Some(fix) => error.fix(fix),
+                None => error,
+            })
         }
-        _ => {}
+        Err(error) => Err(error),
     }
-    let server = match metadata_server(cx)? {
-        Ok(server) => return Ok(Place::MetadataServer(server)),
-        Err(none) => none.why(),
+}
+
+fn in_variable(cx: &Context) -> Result<Lookup<Place>, Error> {
+    let path = cx.env.get(VARIABLE).filter(|path| !path.is_empty());
+    Ok(path.map_or_else(
+        || Lookup::absent("it is not set"),
+        |path| Lookup::Found(Place::File(path.into(), VARIABLE)),
+    ))
+}
+
+fn in_well_known_file(cx: &Context) -> Result<Lookup<Place>, Error> {
+    let Some((path, place)) = well_known(WELL_KNOWN, cx)? else {
+        return Ok(Lookup::Absent(format!("{} is not set", home_variable())));
     };
-    let well_known = match well_known {
-        Some((path, _)) => match path.try_exists() {
-            Err(error) => format!("{} cannot be read ({error})", show::path(&path)),
-            Ok(_) => format!("{} does not exist", show::path(&path)),
-        },
-        None => format!("{} is not set", home_variable()),
-    };
-    let cause = format!("{VARIABLE} is not set, {well_known}, and {server}");
+    if files::exists(&path) {
+        return Ok(Lookup::Found(Place::File(path, place)));
+    }
+    Ok(Lookup::Absent(match path.try_exists() {
+        Err(error) => format!("{} cannot be read, {error}", show::path(&path)),
+        Ok(_) => format!("{} does not exist", show::path(&path)),
+    }))
+}
+
+fn at_metadata_server(cx: &Context) -> Result<Lookup<Place>, Error> {
+    Ok(match metadata_server(cx)? {
+        Ok(server) => Lookup::Found(Place::MetadataServer(server)),
+        Err(none) => Lookup::Absent(none.why()),
+    })
+}
+
+/// The fix if only other tools know where the credentials are.
+fn fix_other_variable(cx: &Context) -> Option<String> {
     let mut others = OTHER_VARIABLES.iter().filter_map(|name| Some((name, cx.env.get(name)?)));
-    let other = others.find(|(_, value)| !value.is_empty());
-    let fix = match other {
-        Some((name, value)) if show::content(&value.to_string_lossy()).is_some() => format!(
+    let (name, value) = others.find(|(_, value)| !value.is_empty())?;
+    Some(match show::content(&value.to_string_lossy()) {
+        Some(_) => format!(
             "write the content of {name}, which only other tools read, to a file, and set {VARIABLE} \
              to its path"
         ),
-        Some((name, _)) => {
-            format!("set {VARIABLE} to the path in {name}, which only other tools read")
-        }
-        None => format!("add --credentials=FILE or set {VARIABLE}"),
-    };
-    Err(Error::new(Kind::Configuration, "no credentials were found").cause(cause).fix(fix))
+        None => format!("set {VARIABLE} to the path in {name}, which only other tools read"),
+    })
 }
 
 /// The path of a file in the folder of gcloud's settings, and the variable that determines the folder.

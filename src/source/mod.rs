@@ -15,7 +15,6 @@ pub(crate) mod fuzzing;
 mod google;
 mod key;
 pub(crate) mod kubernetes;
-pub mod lookup;
 mod oidc;
 pub mod slips;
 pub mod trust;

@@ -328,7 +328,7 @@ def test_a_file_that_does_not_work_is_not_skipped(commands, sts, places, host, l
 def test_the_metadata_server_is_not_used(commands, host, library):
     """NO_GCE_CHECK turns it off for google-auth and for the program. Without any other place, both fail."""
     env = {"GOOGLE_APPLICATION_CREDENTIALS": "", "GCE_METADATA_HOST": host.host, "GCE_METADATA_IP": host.host, "NO_GCE_CHECK": "true"}
-    assert commands.refused("CONFIGURATION", "access-token", env=env).startswith("no credentials were found: ")
+    assert commands.refused("CONFIGURATION", "access-token", env=env).startswith("no credentials found: ")
     assert "Your default credentials were not found" in library("python", env=env).stderr
     assert host.asked == []
     del env["GCE_METADATA_HOST"]

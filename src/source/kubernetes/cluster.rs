@@ -13,8 +13,8 @@ use super::token_request::is_name;
 use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::http::{Request, Response, Terms, Url};
+use crate::lookup::Lookup;
 use crate::secret::Secret;
-use crate::source::lookup::Lookup;
 
 /// The place that contains the URL of the server, for messages.
 const OPTION: &str = "the kubeconfig";

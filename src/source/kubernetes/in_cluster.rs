@@ -13,8 +13,8 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::{Authorities, Url};
+use crate::lookup::Lookup;
 use crate::secret::Secret;
-use crate::source::lookup::Lookup;
 use crate::token::jwt;
 use crate::world::Env;
 

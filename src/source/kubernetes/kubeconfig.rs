@@ -19,7 +19,7 @@ use crate::context::Context;
 use crate::error::{Error, Kind};
 use crate::files;
 use crate::http::Terms;
-use crate::source::lookup::Lookup;
+use crate::lookup::Lookup;
 use crate::{shell, show};
 
 /// The option that selects the files, for messages.

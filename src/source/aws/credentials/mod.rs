@@ -30,7 +30,7 @@ pub(super) use self::web_identity::WebIdentity;
 use super::account::Account;
 use super::fields::Fields;
 use crate::error::{Error, Kind};
-use crate::source::lookup::{self, Search};
+use crate::lookup::{self, Search};
 use crate::time::{parse_rfc3339, rfc3339};
 
 /// The result of the search in one place.
