@@ -87,7 +87,7 @@ pub const TOKEN_PREFIXES: &[(&str, &str)] = &[
     ("xoxe", "a Slack token"),
     ("xoxr-", "a Slack token"),
     ("xoxs-", "a Slack token"),
-    ("xapp-", "a Slack token"),
+    ("xapp-1-", "a Slack token"),
     ("dop_v1_", "a DigitalOcean token"),
     ("doo_v1_", "a DigitalOcean token"),
     ("dor_v1_", "a DigitalOcean token"),
@@ -253,12 +253,14 @@ fn jwt(text: &str) -> Option<(usize, usize)> {
     })
 }
 
+/// Finds a token with this prefix. A prefix inside a word is a part of the word.
 fn prefixed(text: &str, prefix: &str) -> Option<(usize, usize)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     text.match_indices(prefix).find_map(|(at, _)| {
+        let is_inside = text.get(..at)?.ends_with(|c: char| c.is_ascii_alphanumeric());
         let rest = text.get(at..)?;
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        (length > prefix.len() + 12).then_some((at, at + length))
+        (!is_inside && length > prefix.len() + 12).then_some((at, at + length))
     })
 }
 
@@ -377,6 +379,9 @@ mod tests {
             "/tmp/aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5z",
             "keyJack",
             "k8sprodeuwest1cluster2node",
+            "risk-proj-analytics-123456",
+            "linuxapp-production-svc",
+            "xapp-frontend-production-1",
             "my-app-1-Prod-2-eu-west-1",
             "./9f86d081884c7d659a2feaa0c55ad015",
             "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b.json",

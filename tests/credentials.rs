@@ -136,6 +136,29 @@ fn requests_with_other_scopes_share_the_token_of_a_workforce_user() {
 }
 
 #[test]
+fn a_token_for_an_impersonation_is_not_used_for_narrower_scopes() {
+    let server = Server::new(|request| {
+        let token = if request.body.contains("scope=") { "narrow" } else { "all" };
+        json(&format!(r#"{{"access_token":"{token}","expires_in":3600}}"#))
+    });
+    let world = World::new();
+    let file = format!(
+        r#"{{"type":"authorized_user","client_id":"c","client_secret":"s","refresh_token":"r","token_uri":"{}/token"}}"#,
+        server.url
+    );
+    world.write("c.json", file);
+    let variables = [("XDG_CACHE_HOME", "{dir}/cache"), ("HTTPS_PROXY", "http://127.0.0.1:9")];
+    let line = "access-token --credentials={dir}/c.json";
+    let account = "--service-account=app@example-project.iam.gserviceaccount.com";
+    assert_eq!(world.run_with(&format!("{line} {account}"), &variables).status, 6);
+    assert_eq!(server.count(), 1);
+    let scope = "--scope=https://www.googleapis.com/auth/cloud-platform";
+    assert_eq!(world.run_with(&format!("{line} {scope}"), &variables).stdout, "narrow");
+    assert_eq!(world.run_with(line, &variables).stdout, "all");
+    assert_eq!(server.count(), 2);
+}
+
+#[test]
 fn a_cached_token_is_not_used_after_another_sign_in() {
     let (world, server) = (World::new(), endpoint(3600));
     write(&world, "c.json", &server.url);

@@ -274,9 +274,16 @@ fn the_way_to_present_a_certificate_is_named() {
     let world = world(&google, &authority, &authority.client());
     for (options, fix) in [
         ("oidc --client-id=app --issuer=", "set --client-cert and --client-key"),
+        (
+            "oidc --client-id=app --client-secret=env:S --issuer=",
+            "replace --client-secret with --client-cert and --client-key",
+        ),
         ("url --url=", "set --url to a server that does not require a client certificate"),
     ] {
-        let refused = world.run(&format!("{options}{}/ --ca-file={{dir}}/ca.pem", google.url));
+        let refused = world.run_with(
+            &format!("{options}{}/ --ca-file={{dir}}/ca.pem", google.url),
+            &[("S", "hunter2")],
+        );
         assert_eq!(refused.status, 5, "{refused:?}");
         assert!(refused.stderr.contains("requires a valid client certificate"), "{refused:?}");
         assert!(refused.stderr.trim_end().ends_with(fix), "{refused:?}");

@@ -89,10 +89,14 @@ pub fn other_owner(path: &Path) -> Option<String> {
     is_other.then(|| format!("the user with the ID {owner}"))
 }
 
-/// The command that makes this user the owner of a file or directory.
+/// What to run so that a file or directory belongs to this user. Root may examine the files of the user
+/// who runs the client, which must remain readable there.
 pub fn own_command(path: &Path) -> String {
-    let user = rustix::process::geteuid().as_raw();
-    format!("chown {user} {}", quoted(&path.display().to_string()))
+    let path = path.display().to_string();
+    match rustix::process::geteuid().as_raw() {
+        0 => format!("wif-token check as the user of the client, or chown 0 {}", quoted(&path)),
+        user => format!("chown {user} {} as root", quoted(&path)),
+    }
 }
 
 /// Who can write to a file or replace the files in a directory, besides the owner; `None` for
@@ -122,7 +126,7 @@ pub fn owner_only_command(path: &Path) -> String {
     let mode = if path.is_dir() { 700 } else { 600 };
     let command = format!("chmod {mode} {}", quoted(&path.display().to_string()));
     match other_owner(path) {
-        Some(_) => format!("{} && {command}", own_command(path)),
+        Some(_) => format!("{}, and then {command}", own_command(path)),
         None => command,
     }
 }

@@ -8,7 +8,7 @@ use crate::shell::quoted;
 /// Without this option, gcloud prompts for a condition if the policy has conditional bindings.
 pub const UNCONDITIONAL: &str = "--condition=None";
 
-/// How the address of a service account ends that a user has created.
+/// The end of the address of a service account that a user has created.
 const OF_USERS: &str = ".iam.gserviceaccount.com";
 
 /// The command that grants `member` the role `roles/iam.ROLE` on a service account.

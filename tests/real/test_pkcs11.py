@@ -372,19 +372,23 @@ def test_exec_leaves_the_streams_to_the_command(hsm, tokens, module, audience, c
 @pytest.fixture
 def served(hsm, tokens, module, audience, commands, tmp_path):
     """Requests subject tokens from `serve`, signed in the misbehaving module. Returns the responses and the calls of the module."""
-    uri, calls = tokens.uri("ec", module), tmp_path / "calls"
-    command = f"{hsm.path} key --key={uri} --issuer={ISSUER} --subject=host-1 --lifetime=10"
+    pin, calls = tmp_path / "pin", tmp_path / "calls"
+    pin.write_text(PIN)
+    command = f"{hsm.path} key --key={tokens.uri('ec', module, pin)} --issuer={ISSUER} --subject=host-1 --lifetime=10"
     path = commands.configure(audience, {"executable": {"command": command, "timeout_millis": 20000}})
 
-    def run(how: str, times: int):
+    def run(how: str, times: int, before=lambda number: None):
         port, secret = free_port(), "hunter2-serve-4711-0815"
         env = tokens.environment | {"MISBEHAVE": how, "CALLS": str(calls), "SECRET": secret, "GOOGLE_APPLICATION_CREDENTIALS": str(path),
                                     "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES": "1"}  # fmt: skip
         server = commands.program.start("serve", f"--listen=127.0.0.1:{port}", "--token=env:SECRET", env=env)
         try:
             until(lambda: listens(port), "the server listens")
-            ask = [requests.get(f"http://127.0.0.1:{port}/subject-token", headers={"Authorization": f"Bearer {secret}"}, timeout=30)
-                   for _ in range(times)]  # fmt: skip
+            ask = []
+            for number in range(times):
+                before(number)
+                headers = {"Authorization": f"Bearer {secret}"}
+                ask.append(requests.get(f"http://127.0.0.1:{port}/subject-token", headers=headers, timeout=30))
         finally:
             server.terminate()
             run = commands.program.finish(server)
@@ -404,6 +408,14 @@ def test_serve_logs_in_once(served, hsm, tokens, module, audience, sts):
     provider = OidcPoolProvider(audience, ISSUER, jwks=jwks)
     assert all(verify_jwt(answer.text, provider) for answer in answers), [answer.text for answer in answers]
     assert (calls.count("C_Sign"), calls.count("C_Login")) == (4, 2)
+
+
+def test_serve_uses_a_corrected_pin_without_delay(served, tmp_path):
+    """A wrong PIN is remembered, and not its file."""
+    pin = tmp_path / "pin"
+    answers, calls, _ = served("", 3, lambda number: pin.write_text(PIN if number else "hunter2-wrong"))
+    assert [answer.ok for answer in answers] == [False, True, True], [answer.text for answer in answers]
+    assert calls.count("C_Login") == 2
 
 
 @pytest.mark.parametrize("how", ["length", "fails"])

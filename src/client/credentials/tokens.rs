@@ -52,7 +52,7 @@ impl Credentials {
     }
 
     /// Returns an access token of the origin, for credentials without a service account. The token is
-    /// cached in `file` instead of the private cache.
+    /// cached in `file`, or in the private cache if `file` is not set.
     ///
     /// # Errors
     /// The errors of [`Credentials::access_token`].
@@ -76,10 +76,12 @@ impl Credentials {
     }
 
     /// Identifies the request to the origin and to these accounts after it, for the cache. The
-    /// token of a workforce user has the same scopes for every request.
+    /// token of a workforce user has the same scopes for every request, and so has that of a user who
+    /// impersonates an account.
     fn request_of_bearer(&self, hops: &[Hop], scopes: &[String]) -> String {
+        let impersonates = hops.is_empty() && !self.hops.is_empty();
         let scopes = match &self.origin {
-            Origin::User(user) if user.is_workforce => &[],
+            Origin::User(user) if user.is_workforce || impersonates => &[],
             _ => scopes,
         };
         let hops: Vec<String> = hops.iter().map(Hop::identity).collect();

@@ -1,5 +1,6 @@
 //! Checks the hosts and the universe in a configuration. The hosts receive tokens, so one that only
-//! looks like Google's is an error, and any other host that is not Google's is a warning.
+//! looks like Google's is an error, and any other host that is not Google's is a warning. (For the
+//! refresh token of a Google account, `user.rs` makes it an error.)
 
 use super::report::Report;
 use crate::configuration::GOOGLEAPIS;

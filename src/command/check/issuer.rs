@@ -119,8 +119,11 @@ fn published(issuer: &str, rules: &Rules, cx: &Context) -> Result<Value, Error> 
         let what = match text("issuer") {
             "" => format!("the metadata at {discovery} has no issuer"),
             other => {
-                let shown = Url::parse_issuer(other)
-                    .map(|url| format!(": {}", show::value(url.as_typed())));
+                let shown =
+                    Url::parse_issuer(other).map(|url| match show::content(url.as_typed()) {
+                        Some(_) => String::new(),
+                        None => format!(": {}", url.as_typed()),
+                    });
                 let shown = shown.unwrap_or_default();
                 format!("the issuer in {discovery} differs from the iss of the token{shown}")
             }

@@ -189,11 +189,16 @@ fn own_program(given: Option<&Path>, os: Option<HostSystem>, env: &Env) -> Resul
     }
 }
 
-/// Whether a command line runs a source, with its options or with an arguments file.
+/// Whether a command line runs a program whose name is `wif-token` or that of this process, and a source
+/// with its options or an arguments file.
 pub(super) fn runs_source(line: &str) -> bool {
-    line.split(' ')
-        .nth(1)
-        .is_some_and(|word| source::find(word).is_some() || word.starts_with("--args-file="))
+    let mut words = line.split(' ');
+    let program = words.next().and_then(|word| word.rsplit(['/', '\\']).next()).unwrap_or_default();
+    let own = std::env::current_exe().ok();
+    let own = own.as_ref().and_then(|own| own.file_name()?.to_str());
+    let is_source = |word: &str| source::find(word).is_some() || word.starts_with("--args-file=");
+    let is_program = program.trim_end_matches(".exe") == "wif-token" || Some(program) == own;
+    is_program && words.next().is_some_and(is_source)
 }
 
 /// Whether a file is an arguments file: the name of a source, and its options.
@@ -209,4 +214,24 @@ fn is_args_file(existing: &Existing<'_>) -> bool {
 pub(in crate::command) fn is_portable(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-_=/.,:@%+?[]{}".contains(c);
     !word.is_empty() && word.chars().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_command_of_this_program_is_recognized() {
+        for (line, is_own) in [
+            ("/usr/bin/wif-token file --path=/t", true),
+            ("C:\\tools\\wif-token.exe --args-file=C:\\a", true),
+            ("wif-token aws", true),
+            ("/opt/my-helper aws --role=x", false),
+            ("/usr/bin/wif-token-of-another file", false),
+            ("wif-token --version", false),
+            ("", false),
+        ] {
+            assert_eq!(runs_source(line), is_own, "{line}");
+        }
+    }
 }

@@ -242,7 +242,7 @@ fn is_configuration(existing: &Existing<'_>) -> bool {
 }
 
 /// The JSON object in a file that has the layout of this command. gcloud writes no line break at the
-/// end, and other programs write other members or layouts.
+/// end, and most other programs have another layout.
 fn as_written(existing: &Existing<'_>) -> Option<Value> {
     let value: Value = serde_json::from_slice(existing.content).ok()?;
     (layout(&value).as_bytes() == existing.whole).then_some(value)

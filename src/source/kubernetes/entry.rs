@@ -133,7 +133,7 @@ impl<'a> Entry<'a> {
     pub(super) fn resolve(&self, path: &str) -> PathBuf {
         let file = self.file.parent().unwrap_or(Path::new("")).join(path);
         match show::looks_like(path) {
-            Some(_) if !file.exists() => path.into(),
+            Some(_) if !file.exists() && !Path::new(path).exists() => path.into(),
             _ => file,
         }
     }

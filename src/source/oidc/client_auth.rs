@@ -89,7 +89,12 @@ impl ClientAuth {
     /// `CONFIGURATION` if the certificate or its key cannot be read or used.
     pub(in crate::source) fn narrowed(&self, cx: &Context) -> Result<Context, Error> {
         let ClientAuth::Mtls { key, certificate } = self else {
-            let how = Some("set --client-cert and --client-key");
+            let how = Some(match self {
+                ClientAuth::Basic(_) | ClientAuth::Post(_) => {
+                    "replace --client-secret with --client-cert and --client-key"
+                }
+                _ => "set --client-cert and --client-key",
+            });
             return Ok(cx.narrowed(|_, http| http.tls.how_to_identify = how));
         };
         let chain = files::read_text(certificate, "--client-cert", Kind::Configuration)?;

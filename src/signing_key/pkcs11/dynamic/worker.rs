@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::files;
 use crate::options::Pkcs11Uri;
 use crate::program;
+use crate::secret::Secret;
 use crate::world::Deadline;
 
 /// A handle to the thread for one key.
@@ -46,8 +47,8 @@ static WORKERS: Mutex<Vec<(String, Worker)>> = Mutex::new(Vec::new());
 #[derive(Default)]
 struct State {
     key: Option<Opened>,
-    /// Why the key could not be opened, and until when it is not opened again.
-    failed: Option<(Error, Deadline)>,
+    /// Why the key could not be opened with this PIN, and until when it is not opened again.
+    failed: Option<(Option<Secret>, Error, Deadline)>,
 }
 
 /// How long a key that could not be opened is not opened again. A run that needs it twice sends the PIN
@@ -180,12 +181,16 @@ impl State {
     }
 
     fn open(&mut self, target: &Target) -> Result<Opened, Failure> {
-        if let Some((error, _)) = self.failed.as_ref().filter(|(_, end)| !end.has_passed()) {
+        let pin = target.pin.as_ref();
+        let failed = self.failed.as_ref().filter(|(of, _, end)| {
+            of.as_ref().map(Secret::expose) == pin.map(Secret::expose) && !end.has_passed()
+        });
+        if let Some((_, error, _)) = failed {
             return Err(error.clone().into());
         }
         Opened::open(target).map_err(|failure| {
             let error = failure.of(target);
-            self.failed = Some((error.clone(), Deadline::after(PAUSE)));
+            self.failed = Some((target.pin.clone(), error.clone(), Deadline::after(PAUSE)));
             error.into()
         })
     }

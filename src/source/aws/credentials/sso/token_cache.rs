@@ -49,7 +49,7 @@ impl TokenCache<'_> {
     fn write(&self, cached: &Map<String, Value>, response: &Map<String, Value>, account: &Account) {
         let mut cached = cached.clone();
         for name in STORED {
-            if let Some(value) = response.get(name) {
+            if let Some(value) = given(response, name) {
                 cached.insert(name.to_owned(), value.clone());
             }
         }
@@ -175,7 +175,7 @@ impl Session<'_> {
             Error::new(Kind::Protocol, format!("the response from {url} has no accessToken"))
                 .fix(login(self.profile))
         })?;
-        let mut stored = STORED.iter().filter_map(|name| object.get(*name));
+        let mut stored = STORED.iter().filter_map(|name| given(&object, name));
         if !stored.all(|value| value.as_str().is_some_and(token::is_opaque)) {
             let what = format!("the response from {url} contains a token that is not valid");
             return Err(Error::new(Kind::Protocol, what).fix(login(self.profile)));
@@ -183,6 +183,11 @@ impl Session<'_> {
         self.cache().write(cached, &object, account);
         Ok(Secret::new(token))
     }
+}
+
+/// A member that is not null.
+fn given<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
 }
 
 /// Parses `expiresAt`, which older versions of the AWS CLI write with `UTC` instead of `Z`.
