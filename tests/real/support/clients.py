@@ -117,6 +117,7 @@ class Clients:
         own += ["--workforce-pool-user-project=123456789012"] if "workforcePools" in audience else []
         self.folder.mkdir(exist_ok=True)
         path = self.folder / "credentials.json"
+        path.unlink(missing_ok=True)  # `config` would leave a file alone that a test has changed
         run = self.program.run("config", source, *own, f"--out={path}", *rest, logs=False)
         assert run.status == 0, run.described()
         return json.loads(path.read_text())
