@@ -83,7 +83,10 @@ impl Login<'_> {
         let text = text.map_err(|error| match error.kind() {
             Kind::Expired => {
                 let what = format!("the user of the profile {:?} is not signed in", self.profile);
-                let cause = format!("{} does not exist", self.path.display());
+                let cause = format!(
+                    "the file of its login_session, {}, does not exist",
+                    self.path.display()
+                );
                 Error::new(Kind::Expired, what).cause(cause).fix(self.sign_in())
             }
             _ => error.fix(self.sign_in()),
