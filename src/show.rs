@@ -258,9 +258,10 @@ fn prefixed(text: &str, prefix: &str) -> Option<(usize, usize)> {
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     text.match_indices(prefix).find_map(|(at, _)| {
         let is_inside = text.get(..at)?.ends_with(|c: char| c.is_ascii_alphanumeric());
-        let rest = text.get(at..)?;
+        let start = at + prefix.len();
+        let rest = text.get(start..)?;
         let length = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
-        (!is_inside && length > prefix.len() + 12).then_some((at, at + length))
+        (!is_inside && length > 12).then_some((at, start + length))
     })
 }
 
@@ -416,6 +417,9 @@ mod tests {
             ("${name} {} {aud} stays".to_owned(), "${name} {} {aud} stays"),
         ] {
             assert_eq!(scrubbed(&text), shown);
+        }
+        for (prefix, _) in TOKEN_PREFIXES {
+            assert_eq!(scrubbed(&format!("the text {prefix}0123456789abc ")), "the text [token] ");
         }
     }
 }

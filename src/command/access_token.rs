@@ -146,7 +146,7 @@ impl Options {
         let endpoint = self.oauth_endpoint.as_ref();
         let file = self.cache_file.as_deref();
         let Some(hop) = credentials.hops.last() else {
-            return credentials.of_no_account(&scopes, MIN_LIFE, file, cx);
+            return credentials.access_token_of_origin(&scopes, MIN_LIFE, file, cx);
         };
         let (identity, endpoint_text) = (hop.identity(), endpoint.map(Url::as_typed));
         let request = format!(

@@ -41,7 +41,7 @@ impl Credentials {
         cx: &Context,
     ) -> Result<AccessToken, Error> {
         if self.hops.is_empty() {
-            return self.of_no_account(scopes, min_life, None, cx);
+            return self.access_token_of_origin(scopes, min_life, None, cx);
         }
         let request = self.request(scopes);
         let entry = Entry { reuse: Reuse::For(min_life), ..Entry::new("access-token", &request) };
@@ -56,7 +56,7 @@ impl Credentials {
     ///
     /// # Errors
     /// The errors of [`Credentials::access_token`].
-    pub fn of_no_account(
+    pub fn access_token_of_origin(
         &self,
         scopes: &[String],
         min_life: i64,

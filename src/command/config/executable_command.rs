@@ -99,7 +99,8 @@ impl ExecutableCommand {
             return Err(Error::new(Kind::Usage, what)
                 .cause("its path contains a space or another special character")
                 .fix(format!(
-                    "install the program at a path without spaces, or create a symbolic link to it there, and set --program={example}"
+                    "install the program at a path without spaces, or create a symbolic link to it \
+                     there, and set --program={example}"
                 )));
         }
         let program = [self.program.as_str()].into_iter();
